@@ -1,0 +1,269 @@
+package arena
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+type pair struct{ key, value string }
+
+// simple is the oracle: maps and the library's sort.
+func simple(pairs []pair, p Policy) (keep []int, repeats [][2]int) {
+	first := map[string]int{}
+	last := map[string]int{}
+	for i, kv := range pairs {
+		if f, ok := first[kv.key]; ok {
+			repeats = append(repeats, [2]int{f, i})
+		} else {
+			first[kv.key] = i
+		}
+		last[kv.key] = i
+	}
+	for i, kv := range pairs {
+		if p == KeepAll || p == KeepLast && last[kv.key] == i || (p == KeepFirst || p == Reject) && first[kv.key] == i {
+			keep = append(keep, i)
+		}
+	}
+	return keep, repeats
+}
+
+func check(t *testing.T, pairs []pair) {
+	t.Helper()
+	var s Store
+	size := 0
+	for _, kv := range pairs {
+		if err := s.Add([]byte(kv.key), []byte(kv.value)); err != nil {
+			t.Fatal(err)
+		}
+		size += len(kv.key) + len(kv.value)
+	}
+	if s.Len() != len(pairs) || s.Size() != int64(size) {
+		t.Fatalf("Len, Size: got %d, %d, want %d, %d", s.Len(), s.Size(), len(pairs), size)
+	}
+	for i, kv := range pairs {
+		if k, v := s.Record(i); string(k) != kv.key || string(v) != kv.value {
+			t.Fatalf("record %d: got %.40q %.40q, want %.40q %.40q", i, k, v, kv.key, kv.value)
+		}
+	}
+	weak := func(key []byte) uint32 { return uint32(len(key)) << 13 } // collides on purpose
+	for _, p := range []Policy{Reject, KeepFirst, KeepLast, KeepAll} {
+		keep, repeats := simple(pairs, p)
+		byKey := slices.Clone(keep)
+		slices.SortStableFunc(byKey, func(a, b int) int { return strings.Compare(pairs[a].key, pairs[b].key) })
+		byHash := slices.Clone(keep)
+		slices.SortStableFunc(byHash, func(a, b int) int { return len(pairs[a].key) - len(pairs[b].key) })
+
+		var reported [][2]int
+		d := Duplicates{Policy: p, Report: func(key []byte, first, again int) {
+			if string(key) != pairs[again].key {
+				t.Fatalf("reported key %q, want %q", key, pairs[again].key)
+			}
+			reported = append(reported, [2]int{first, again})
+		}}
+		verify := func(what string, got []int, err error, want []int) {
+			t.Helper()
+			if !slices.Equal(reported, repeats) {
+				t.Fatalf("%s policy %d: reported %v, want %v", what, p, reported, repeats)
+			}
+			reported = nil
+			if p == Reject && len(repeats) > 0 {
+				var dup *DuplicateError
+				if !errors.As(err, &dup) || dup.First != repeats[0][0] || dup.Again != repeats[0][1] || dup.Count != len(repeats) {
+					t.Fatalf("%s: got error %v, want duplicate %v", what, err, repeats[0])
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("%s policy %d: got %v, want %v", what, p, got, want)
+			}
+		}
+		ints := func(a []uint32) (out []int) {
+			for _, i := range a {
+				out = append(out, int(i))
+			}
+			return out
+		}
+		sorted, err := s.Sorted(d)
+		verify("Sorted", ints(sorted), err, byKey)
+		inOrder, err := s.InOrder(d)
+		verify("InOrder", ints(inOrder), err, keep)
+		hashed, err := s.Hashed(weak, d)
+		var got []int
+		for _, h := range hashed {
+			if h.Hash() != weak([]byte(pairs[h.Seq()].key)) {
+				t.Fatalf("Hashed: record %d has hash %#x", h.Seq(), h.Hash())
+			}
+			got = append(got, h.Seq())
+		}
+		verify("Hashed", got, err, byHash)
+	}
+}
+
+func TestOrders(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	text := func(n int) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = "\x00ab\xff"[rnd.IntN(4)]
+		}
+		return string(b)
+	}
+	shapes := map[string]func(i int) pair{
+		"empty keys": func(int) pair { return pair{"", "v"} },
+		"short":      func(int) pair { return pair{text(rnd.IntN(4)), ""} },
+		"around 8":   func(int) pair { return pair{"shared." + text(rnd.IntN(18)), text(5)} },
+		"prefixes":   func(i int) pair { return pair{strings.Repeat("a", rnd.IntN(400)), "x"} },
+		"zeros":      func(i int) pair { return pair{strings.Repeat("\x00", rnd.IntN(40)), "x"} },
+		"mail":       func(i int) pair { return pair{fmt.Sprintf("user%d@example%d.org", rnd.IntN(1e6), i%7), "ok"} },
+		"ascending":  func(i int) pair { return pair{fmt.Sprintf("%08d", i), "ok"} },
+		"descending": func(i int) pair { return pair{fmt.Sprintf("%08d", 10000-i), "ok"} },
+		"organ pipe": func(i int) pair { return pair{fmt.Sprintf("%08d", min(i, 5000-i)), "ok"} },
+		"large":      func(i int) pair { return pair{text(rnd.IntN(3000)), text(rnd.IntN(140000))} },
+	}
+	for name, shape := range shapes {
+		t.Run(name, func(t *testing.T) {
+			for _, n := range []int{0, 1, 2, 15, 16, 17, 300, 5000} {
+				if name == "large" && n > 300 {
+					continue
+				}
+				pairs := make([]pair, n)
+				for i := range pairs {
+					pairs[i] = shape(i)
+				}
+				check(t, pairs)
+			}
+		})
+	}
+}
+
+// TestParallelSort is large enough for goroutines to take part.
+func TestParallelSort(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	var s Store
+	for range 300_000 {
+		s.Add(fmt.Appendf(nil, "user%d@a.very.common.domain.example%d", rnd.IntN(1e5), rnd.IntN(9)), nil)
+	}
+	order, err := s.Sorted(Duplicates{Policy: KeepAll})
+	if err != nil || len(order) != s.Len() {
+		t.Fatalf("got %d records, %v", len(order), err)
+	}
+	for i := 1; i < len(order); i++ {
+		c := bytes.Compare(s.Key(int(order[i-1])), s.Key(int(order[i])))
+		if c > 0 || c == 0 && order[i-1] >= order[i] {
+			t.Fatalf("record %d is out of order", i)
+		}
+	}
+}
+
+// TestBadPivots drives the quicksort into its fallback: an order of values is
+// built for which each chosen pivot is nearly the smallest of its range.
+func TestBadPivots(t *testing.T) {
+	const n = 2000
+	es := make([]entry, n)
+	for i := range es {
+		es[i] = entry{prefix: 1 << 40, seq: uint32(i)}
+	}
+	// Run the sort's own steps on unset values; whatever the pivot choice looks
+	// at becomes the smallest values still free.
+	next := uint64(0)
+	rest := es
+	for len(rest) > 128 {
+		step := len(rest) / 9
+		for i := range 9 {
+			if e := &rest[i*step]; e.prefix == 1<<40 {
+				e.prefix = next
+				next++
+			}
+		}
+		_, gt := partition(rest, pivot(rest))
+		rest = rest[gt:]
+	}
+	for i := range rest {
+		rest[i].prefix = next + uint64(i)
+	}
+	pairs := make([]pair, n)
+	for _, e := range es { // es was permuted; seq says where each value started
+		pairs[e.seq].key = fmt.Sprintf("%08d", e.prefix)
+	}
+	check(t, pairs)
+}
+
+func TestDuplicateErrorText(t *testing.T) {
+	err := &DuplicateError{Key: []byte("alice@example.org\x00"), First: 0, Again: 41, Count: 3}
+	want := `duplicate key "alice@example.org": record 42 repeats record 1 (3 repeated keys in all)`
+	if err.Error() != want {
+		t.Errorf("got  %s\nwant %s", err, want)
+	}
+}
+
+func FuzzOrders(f *testing.F) {
+	f.Add([]byte("a b ab a b"))
+	f.Add([]byte("\x00 \x00\x00  x"))
+	f.Add([]byte(strings.Repeat("aaaaaaaab aaaaaaaac ", 20)))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 4096 {
+			return
+		}
+		var pairs []pair
+		for _, k := range bytes.Split(data, []byte(" ")) {
+			pairs = append(pairs, pair{string(k), "v"})
+		}
+		check(t, pairs)
+	})
+}
+
+func mailStore(n int) *Store {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	s := new(Store)
+	for range n {
+		s.Add(fmt.Appendf(nil, "user%d@example%d.org\x00", rnd.IntN(1e9), rnd.IntN(100)), []byte("mailbox-x\x00"))
+	}
+	return s
+}
+
+func BenchmarkAdd(b *testing.B) {
+	key, value := []byte("user12345678@example.org"), []byte("mailbox-x")
+	b.ReportAllocs()
+	var s Store
+	for i := 0; b.Loop(); i++ {
+		if i%1_000_000 == 0 {
+			s.Reset()
+		}
+		s.Add(key, value)
+	}
+}
+
+func BenchmarkSorted(b *testing.B) {
+	for _, n := range []int{1e4, 1e6} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := mailStore(n)
+			for b.Loop() {
+				s.Sorted(Duplicates{Policy: KeepFirst})
+			}
+		})
+	}
+}
+
+func BenchmarkHashed(b *testing.B) {
+	for _, n := range []int{1e4, 1e6} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := mailStore(n)
+			for b.Loop() {
+				s.Hashed(func(key []byte) (h uint32) {
+					for _, c := range key {
+						h = h*16777619 ^ uint32(c)
+					}
+					return h
+				}, Duplicates{Policy: KeepFirst})
+			}
+		})
+	}
+}

@@ -1,0 +1,121 @@
+package arena
+
+import (
+	"bytes"
+	"hash/maphash"
+	"slices"
+)
+
+// Hashed is a record with the hash of its key.
+type Hashed uint64
+
+// Hash returns the hash of the record's key.
+func (h Hashed) Hash() uint32 { return uint32(h >> 32) }
+
+// Seq returns the record's sequence number.
+func (h Hashed) Seq() int { return int(uint32(h)) }
+
+// Hashed returns the records ordered by the hash of their keys, those with
+// equal hashes in the order they were added. Under the policy Reject the error
+// is a *DuplicateError.
+func (s *Store) Hashed(hash func(key []byte) uint32, d Duplicates) ([]Hashed, error) {
+	hs := make([]Hashed, s.n)
+	for i := range hs {
+		hs[i] = Hashed(hash(s.Key(i)))<<32 | Hashed(i)
+	}
+	hs = radixSort(hs)
+
+	r := resolver{s: s, d: d}
+	out := hs[:0] // never overtakes i
+	for i := 0; i < len(hs); {
+		j := i + 1
+		for j < len(hs) && hs[j].Hash() == hs[i].Hash() {
+			j++
+		}
+		if j-i == 1 {
+			out = append(out, hs[i])
+		} else {
+			out = r.sameHash(out, hs[i:j])
+		}
+		i = j
+	}
+	return out, r.finish()
+}
+
+// sameHash appends to out those of hs that stay. Usually the keys differ; a
+// hash chosen by someone hostile may make the run long, so it is sorted rather
+// than compared pair by pair.
+func (r *resolver) sameHash(out, hs []Hashed) []Hashed {
+	hash := hs[0] &^ 0xffffffff
+	seqs := make([]uint32, len(hs))
+	for i, h := range hs {
+		seqs[i] = uint32(h)
+	}
+	slices.SortFunc(seqs, func(a, b uint32) int {
+		if c := bytes.Compare(r.s.Key(int(a)), r.s.Key(int(b))); c != 0 {
+			return c
+		}
+		return int(a) - int(b)
+	})
+	start := len(out)
+	for i := 0; i < len(seqs); {
+		key := r.s.Key(int(seqs[i]))
+		j := i + 1
+		for j < len(seqs) && bytes.Equal(key, r.s.Key(int(seqs[j]))) {
+			j++
+		}
+		from, to := r.run(seqs[i:j])
+		for _, seq := range seqs[i+from : i+to] {
+			out = append(out, hash|Hashed(seq))
+		}
+		i = j
+	}
+	slices.Sort(out[start:])
+	return out
+}
+
+// radixSort orders by the upper half, stably: three passes of 11 bits.
+func radixSort(a []Hashed) []Hashed {
+	if len(a) < 256 {
+		slices.Sort(a) // sequence numbers ascend, so this is the same order
+		return a
+	}
+	const width, mask = 11, 1<<11 - 1
+	b := make([]Hashed, len(a))
+	for shift := 32; shift < 64; shift += width {
+		var at [1 << width]int
+		for _, h := range a {
+			at[h>>shift&mask]++
+		}
+		sum := 0
+		for i, n := range at {
+			at[i] = sum
+			sum += n
+		}
+		for _, h := range a {
+			d := h >> shift & mask
+			b[at[d]] = h
+			at[d]++
+		}
+		a, b = b, a
+	}
+	return a
+}
+
+// InOrder returns the sequence numbers of the records that stay, in the order
+// they were added. Under the policy Reject the error is a *DuplicateError.
+func (s *Store) InOrder(d Duplicates) ([]uint32, error) {
+	seed := maphash.MakeSeed()
+	hs, err := s.Hashed(func(key []byte) uint32 { return uint32(maphash.Bytes(seed, key)) }, d)
+	stays := make([]uint64, (s.n+63)/64)
+	for _, h := range hs {
+		stays[h.Seq()/64] |= 1 << (h.Seq() % 64)
+	}
+	order := make([]uint32, 0, len(hs))
+	for i := range s.n {
+		if stays[i/64]>>(i%64)&1 != 0 {
+			order = append(order, uint32(i))
+		}
+	}
+	return order, err
+}

@@ -1,0 +1,226 @@
+package arena
+
+import (
+	"cmp"
+	"encoding/binary"
+	"math"
+	"math/bits"
+	"slices"
+	"sync"
+)
+
+// entry is a record while sorting: the eight bytes of its key at the current
+// depth, so that most comparisons never touch the store.
+type entry struct {
+	prefix uint64
+	seq    uint32
+	rem    uint32 // bytes of the key from the current depth on, capped
+}
+
+// repeated marks, in the finished order, an entry whose key equals the one
+// before it. No remainder is as large: see capped.
+const repeated = math.MaxUint32
+
+func capped(n int) uint32 { return uint32(min(uint(n), math.MaxInt32)) }
+
+// Sorted returns the sequence numbers of the records ordered by key: unsigned
+// bytes, a prefix before what it is a prefix of. Records kept with equal keys
+// stay in the order they were added. Under the policy Reject the error is a
+// *DuplicateError.
+func (s *Store) Sorted(d Duplicates) ([]uint32, error) {
+	if s.n == 0 {
+		return nil, nil
+	}
+	depth := s.commonPrefix()
+	es := make([]entry, s.n)
+	for i := range es {
+		key := s.Key(i)
+		es[i] = entry{load(key, depth), uint32(i), capped(len(key) - depth)}
+	}
+	var wg sync.WaitGroup
+	s.sort(es, depth, &wg)
+	wg.Wait()
+
+	// Runs of equal keys are compacted in place: out never overtakes i.
+	r := resolver{s: s, d: d}
+	order := make([]uint32, 0, len(es))
+	for i := 0; i < len(es); {
+		start := len(order)
+		order = append(order, es[i].seq)
+		for i++; i < len(es) && es[i].rem == repeated; i++ {
+			order = append(order, es[i].seq)
+		}
+		if run := order[start:]; len(run) > 1 {
+			from, to := r.run(run)
+			order = order[:start+copy(run, run[from:to])]
+		}
+	}
+	return order, r.finish()
+}
+
+// commonPrefix returns how many leading bytes all keys share.
+func (s *Store) commonPrefix() int {
+	first := s.Key(0)
+	n := len(first)
+	for i := 1; i < s.n && n > 0; i++ {
+		key := s.Key(i)
+		n = min(n, len(key))
+		for j := range first[:n] {
+			if key[j] != first[j] {
+				n = j
+				break
+			}
+		}
+	}
+	return n
+}
+
+// load returns the eight bytes of key at depth, padded with zeros.
+func load(key []byte, depth int) uint64 {
+	key = key[depth:]
+	if len(key) >= 8 {
+		return binary.BigEndian.Uint64(key)
+	}
+	var b [8]byte
+	copy(b[:], key)
+	return binary.BigEndian.Uint64(b[:])
+}
+
+const (
+	shortSort    = 16      // insertion sort below
+	parallelSort = 1 << 15 // worth a goroutine
+)
+
+// sort orders es, whose keys agree in their first depth bytes and whose prefix
+// fields hold the next eight.
+//
+// It is a three-way quicksort on the cached eight bytes, that goes on with the
+// next eight where they are equal (multikey quicksort). Chosen pivots make it
+// no slower than n log n: a range that splits badly too often goes to the
+// library's sort, which has that bound.
+func (s *Store) sort(es []entry, depth int, wg *sync.WaitGroup) {
+	for budget := 2 * bits.Len(uint(len(es))); len(es) > shortSort; budget-- {
+		if budget == 0 {
+			slices.SortFunc(es, func(a, b entry) int { return cmp.Compare(a.prefix, b.prefix) })
+			s.deepen(es, depth, wg)
+			return
+		}
+		lt, gt := partition(es, pivot(es))
+		less, equal, more := es[:lt], es[lt:gt], es[gt:]
+		s.equal(equal, depth, wg)
+		if len(less) > len(more) {
+			less, more = more, less
+		}
+		s.spawn(less, depth, wg)
+		es = more
+	}
+	for i := 1; i < len(es); i++ {
+		e := es[i]
+		j := i
+		for ; j > 0 && es[j-1].prefix > e.prefix; j-- {
+			es[j] = es[j-1]
+		}
+		es[j] = e
+	}
+	s.deepen(es, depth, wg)
+}
+
+func (s *Store) spawn(es []entry, depth int, wg *sync.WaitGroup) {
+	if len(es) < parallelSort {
+		s.sort(es, depth, wg)
+		return
+	}
+	wg.Go(func() { s.sort(es, depth, wg) })
+}
+
+// deepen finishes es, which is in order of prefix, by ordering each run of
+// equal prefixes.
+func (s *Store) deepen(es []entry, depth int, wg *sync.WaitGroup) {
+	for i := 0; i < len(es); {
+		j := i + 1
+		for j < len(es) && es[j].prefix == es[i].prefix {
+			j++
+		}
+		if j-i > 1 {
+			s.equal(es[i:j], depth, wg)
+		}
+		i = j
+	}
+}
+
+// equal orders records whose keys agree in the eight bytes at depth, where a
+// missing byte reads as zero. Keys that end there come first, the shorter
+// before the longer; those of one length are the same key.
+func (s *Store) equal(es []entry, depth int, wg *sync.WaitGroup) {
+	if len(es) < 2 {
+		return
+	}
+	ended := 0
+	for i := range es {
+		if es[i].rem <= 8 {
+			es[i], es[ended] = es[ended], es[i]
+			ended++
+		}
+	}
+	if ended > 0 {
+		end := es[:ended]
+		slices.SortFunc(end, func(a, b entry) int {
+			if c := cmp.Compare(a.rem, b.rem); c != 0 {
+				return c
+			}
+			return cmp.Compare(a.seq, b.seq)
+		})
+		for i := len(end) - 1; i > 0; i-- {
+			if end[i].rem == end[i-1].rem {
+				end[i].rem = repeated
+			}
+		}
+		es = es[ended:]
+	}
+	if len(es) < 2 {
+		return
+	}
+	depth += 8
+	for i := range es {
+		key := s.Key(int(es[i].seq))
+		es[i].prefix, es[i].rem = load(key, depth), capped(len(key)-depth)
+	}
+	s.spawn(es, depth, wg)
+}
+
+// pivot picks a prefix from the middle: the median of three, of nine for long
+// ranges.
+func pivot(es []entry) uint64 {
+	n := len(es)
+	at := func(i int) uint64 { return es[i].prefix }
+	if n < 128 {
+		return median(at(n/4), at(n/2), at(n/4*3))
+	}
+	step := n / 9
+	return median(
+		median(at(0), at(step), at(2*step)),
+		median(at(3*step), at(4*step), at(5*step)),
+		median(at(6*step), at(7*step), at(8*step)))
+}
+
+func median(a, b, c uint64) uint64 { return max(min(a, b), min(max(a, b), c)) }
+
+// partition moves entries below, equal to and above p to es[:lt], es[lt:gt] and
+// es[gt:].
+func partition(es []entry, p uint64) (lt, gt int) {
+	gt = len(es)
+	for i := 0; i < gt; {
+		switch e := es[i]; {
+		case e.prefix < p:
+			es[i], es[lt] = es[lt], e
+			lt++
+			i++
+		case e.prefix > p:
+			gt--
+			es[i], es[gt] = es[gt], e
+		default:
+			i++
+		}
+	}
+	return lt, gt
+}
