@@ -1,0 +1,7 @@
+//go:build unix && !linux
+
+package filelock
+
+import "golang.org/x/sys/unix"
+
+const setRecordLock = unix.F_SETLK
