@@ -74,9 +74,18 @@ func fromSplit(t *testing.T, src []byte) (out []string) {
 	return out
 }
 
+// reader has a buffer so small that short sources cross its border.
+func reader(src io.Reader, size int) *Reader {
+	r := NewReader(src)
+	if size < 1<<12 {
+		r.size = 7
+	}
+	return r
+}
+
 func fromReader(t *testing.T, r io.Reader, src []byte) (out []string) {
 	t.Helper()
-	for lr := NewReader(r); ; {
+	for lr := reader(r, len(src)); ; {
 		l, err := lr.Next()
 		if err == io.EOF {
 			return out

@@ -25,13 +25,14 @@ type Reader struct {
 	line   int   // number of the physical line at buf[at:]
 	err    error // from src; io.EOF when all is in buf
 	joined []byte
+	size   int // of the first buffer; tests make it small
 }
 
 // bufferSize is large enough that refilling costs nothing beside parsing.
 const bufferSize = 256 << 10
 
 // NewReader returns a Reader of src.
-func NewReader(src io.Reader) *Reader { return &Reader{src: src, line: 1} }
+func NewReader(src io.Reader) *Reader { return &Reader{src: src, line: 1, size: bufferSize} }
 
 // Next returns the next logical line. At the end it returns io.EOF. Another
 // error is that of the source; lines before it have been returned, and an
@@ -130,7 +131,7 @@ func (r *Reader) fill() {
 // buffer is left to whoever holds a slice of it, and a new one is made.
 func (r *Reader) fillKeeping() {
 	if len(r.buf) == cap(r.buf) {
-		grown := make([]byte, len(r.buf)-r.at, max(bufferSize, 2*(len(r.buf)-r.at)))
+		grown := make([]byte, len(r.buf)-r.at, max(r.size, 2*(len(r.buf)-r.at)))
 		copy(grown, r.buf[r.at:])
 		r.buf, r.base, r.at = grown, r.base+int64(r.at), 0
 	}

@@ -1,0 +1,445 @@
+// Package atomicfile replaces files so that a reader, a crash or a failed
+// write never meets half of one.
+//
+// The new content is written to PATH.tmp in the same folder, synced, and
+// renamed over PATH; then the folder is synced. What the old file was stays:
+// owner, group, mode, extended attributes (access control lists and security
+// labels among them), and a symbolic link goes on pointing to the same place.
+// When anything fails before the rename, PATH.tmp is removed and the old file
+// is as it was.
+//
+// PATH.tmp is opened without O_EXCL and locked with flock(2), as postconf(1)
+// does with main.cf.tmp and postmap(1) with X.cdb.tmp: it keeps writers apart,
+// Postfix's own among them, and what a killed writer left behind is reused.
+//
+// A file that is a mount point of its own (one file bind-mounted into a
+// container), or that stands in a folder where nothing can be created, cannot
+// be renamed over. It is written in place only when [Options.InPlace] allows
+// it, and [Result.InPlace] says so: then a reader can see a mixture for a
+// moment, and a crash at that moment leaves one. A failed write does not: what
+// was overwritten is put back.
+package atomicfile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// InPlace says whether a file may be overwritten where rename cannot work.
+type InPlace uint8
+
+// The choices for [Options.InPlace].
+const (
+	InPlaceNever  InPlace = iota // fail with an error that wraps ErrNeedsInPlace
+	InPlaceNeeded                // only where rename is impossible
+	InPlaceAlways                // for files whose inode must stay the same
+)
+
+// ErrNeedsInPlace is wrapped by the error for a file that cannot be replaced
+// by renaming when writing in place was not allowed.
+var ErrNeedsInPlace = errors.New("file cannot be replaced by renaming (bind mount or read-only folder); allow writing in place")
+
+// ErrLocked is wrapped by the error for a file that another writer kept locked
+// for longer than [Options.LockWait].
+var ErrLocked = errors.New("another program is writing this file")
+
+// Options of a replacement. The zero value keeps everything an existing file
+// has and creates a new one with mode 0644.
+type Options struct {
+	// Mode is the mode of a file that does not exist yet, independent of the
+	// umask; 0 means 0644.
+	Mode fs.FileMode
+	// Owner is the owner of a file that does not exist yet; nil is the caller.
+	Owner *Owner
+	// Fresh gives an existing file Mode and Owner too, as if it were new, and
+	// replaces a symbolic link instead of its target (what postmap does for
+	// cdb).
+	Fresh bool
+	// InPlace says what to do where rename is impossible.
+	InPlace InPlace
+	// LockWait limits the wait for another writer; 0 means a minute.
+	LockWait time.Duration
+
+	ops *ops // tests make single operations fail
+}
+
+// Owner is a numeric user and group.
+type Owner struct{ UID, GID int }
+
+// Result tells what a replacement did.
+type Result struct {
+	Changed bool // the content differs from what was there, or there was no file
+	InPlace bool // the file was overwritten in place, not replaced
+}
+
+// A File is new content on its way to its path. It is not safe for concurrent
+// use. End it with Commit or Abort.
+type File struct {
+	path    string      // what was asked for, in messages
+	target  string      // path with symbolic links followed
+	old     fs.FileInfo // nil: no such file yet
+	f       *os.File
+	aside   string // name of f beside the target; "" for a spool elsewhere
+	opts    Options
+	ops     *ops
+	pending bool
+}
+
+// Create locks PATH.tmp and returns it for writing. ctx limits the wait for
+// the lock, in addition to [Options.LockWait].
+func Create(ctx context.Context, path string, opts *Options) (*File, error) {
+	w := &File{path: path, target: path, ops: &realOps}
+	if opts != nil {
+		w.opts = *opts
+		if opts.ops != nil {
+			w.ops = opts.ops
+		}
+	}
+	if w.opts.Mode == 0 {
+		w.opts.Mode = 0o644
+	}
+	if w.opts.LockWait == 0 {
+		w.opts.LockWait = time.Minute
+	}
+	if err := w.open(ctx); err != nil {
+		return nil, fmt.Errorf("replace %s: %w", path, err)
+	}
+	w.pending = true
+	return w, nil
+}
+
+func (w *File) open(ctx context.Context) (err error) {
+	if !w.opts.Fresh {
+		if w.target, err = followLinks(w.path); err != nil {
+			return err
+		}
+	}
+	w.old, err = os.Lstat(w.target)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		w.old = nil
+	case err != nil:
+		return err
+	case !w.old.Mode().IsRegular() && !(w.opts.Fresh && w.old.Mode()&fs.ModeSymlink != 0):
+		return errors.New("not a regular file")
+	}
+	if w.opts.InPlace != InPlaceAlways {
+		aside := w.target + ".tmp"
+		f, err := w.lockAside(ctx, aside)
+		if err == nil {
+			w.f, w.aside = f, aside
+			// The file may have been replaced while we waited for the lock.
+			if w.old, err = os.Lstat(w.target); errors.Is(err, fs.ErrNotExist) {
+				w.old, err = nil, nil
+			}
+			if err != nil {
+				w.discard()
+			}
+			return err
+		}
+		if w.old == nil || !cannotCreate(err) {
+			return err
+		}
+		if w.opts.InPlace != InPlaceNeeded {
+			return fmt.Errorf("%w: %w", ErrNeedsInPlace, err)
+		}
+	}
+	if w.old == nil && w.opts.InPlace == InPlaceAlways {
+		// Nothing to write over yet: an ordinary new file.
+		w.opts.InPlace = InPlaceNever
+		return w.open(ctx)
+	}
+	w.f, err = spool()
+	return err
+}
+
+// lockAside opens and locks the file that will be renamed. A holder of the
+// lock may have renamed or removed it while we waited, hence the second look.
+func (w *File) lockAside(ctx context.Context, name string) (*os.File, error) {
+	deadline := time.Now().Add(w.opts.LockWait)
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		f, err := w.ops.openAside(name)
+		if err != nil {
+			return nil, err
+		}
+		locked, err := tryLock(f)
+		if err == nil && locked {
+			if mine, e1 := f.Stat(); e1 == nil {
+				if named, e2 := os.Lstat(name); e2 == nil && os.SameFile(mine, named) {
+					if err := w.ops.truncate(f, 0); err != nil {
+						w.ops.close(f)
+						os.Remove(name)
+						return nil, err
+					}
+					return f, nil
+				}
+			}
+		}
+		f.Close()
+		switch {
+		case err != nil:
+			return nil, err
+		case locked:
+			continue
+		case time.Now().After(deadline):
+			return nil, fmt.Errorf("%w (lock on %s)", ErrLocked, name)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w (lock on %s): %w", ErrLocked, name, context.Cause(ctx))
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Old opens the content that is about to be replaced. The error wraps
+// [fs.ErrNotExist] when there is none.
+func (w *File) Old() (*os.File, error) {
+	if w.old == nil {
+		return nil, &fs.PathError{Op: "open", Path: w.path, Err: fs.ErrNotExist}
+	}
+	return os.Open(w.target)
+}
+
+// Write appends to the new content.
+func (w *File) Write(p []byte) (int, error) { return w.ops.write(w.f, p) }
+
+// WriteAt writes into the new content at an offset, for formats that fill in
+// their first page last. It does not mix with Write.
+func (w *File) WriteAt(p []byte, off int64) (int, error) { return w.ops.writeAt(w.f, p, off) }
+
+// OSFile returns the file behind w, for writers that can use more than Write:
+// copying ranges of another file, or preallocating. It must not be closed.
+func (w *File) OSFile() *os.File { return w.f }
+
+// Abort drops the new content. After Commit it does nothing, so it can be
+// deferred.
+func (w *File) Abort() {
+	if w.pending {
+		w.pending = false
+		w.discard()
+	}
+}
+
+func (w *File) discard() {
+	if w.aside != "" {
+		// Removed before the lock goes, or it might be somebody else's by then.
+		os.Remove(w.aside)
+	}
+	w.f.Close()
+}
+
+// Commit makes the new content the file's. On an error before the file was
+// replaced nothing has changed; the message of a later one (the folder could
+// not be synced) says so.
+func (w *File) Commit() (Result, error) {
+	if !w.pending {
+		return Result{}, fmt.Errorf("replace %s: already ended", w.path)
+	}
+	w.pending = false
+	res, err := w.commit()
+	if err != nil {
+		return res, fmt.Errorf("replace %s: %w", w.path, err)
+	}
+	return res, nil
+}
+
+func (w *File) commit() (Result, error) {
+	res := Result{Changed: true}
+	if w.aside == "" {
+		defer w.discard()
+		res.InPlace = true
+		return res, w.overwrite()
+	}
+	if err := w.dress(); err != nil {
+		w.discard()
+		return Result{}, err
+	}
+	if err := w.ops.sync(w.f); err != nil {
+		w.discard()
+		return Result{}, err
+	}
+	if runtime.GOOS == "windows" { // an open file cannot be renamed there
+		if err := w.ops.close(w.f); err != nil {
+			w.discard()
+			return Result{}, err
+		}
+	}
+	switch err := w.ops.rename(w.aside, w.target); {
+	case err == nil:
+	case w.old != nil && cannotRename(err) && w.opts.InPlace == InPlaceNeeded:
+		defer w.discard()
+		res.InPlace = true
+		return res, w.overwrite()
+	case w.old != nil && cannotRename(err):
+		w.discard()
+		return Result{}, fmt.Errorf("%w: %w", ErrNeedsInPlace, err)
+	default:
+		w.discard()
+		return Result{}, err
+	}
+	if err := w.ops.syncDir(filepath.Dir(w.target)); err != nil {
+		w.f.Close()
+		return res, fmt.Errorf("replaced, but the folder could not be synced: %w", err)
+	}
+	if runtime.GOOS != "windows" {
+		// All content is synced: an error of close has nothing to tell.
+		w.ops.close(w.f)
+	}
+	return res, nil
+}
+
+// dress gives the new file what the old one has, or what was asked for.
+func (w *File) dress() error {
+	mode, owner := w.opts.Mode, w.opts.Owner
+	keep := w.old != nil && !w.opts.Fresh
+	if keep {
+		mode = w.old.Mode()
+		owner = ownerOf(w.old)
+	}
+	if owner != nil {
+		now, err := w.f.Stat()
+		if err != nil {
+			return err
+		}
+		if have := ownerOf(now); have == nil || *have != *owner {
+			if err := w.ops.chown(w.f, owner.UID, owner.GID); err != nil {
+				return fmt.Errorf("cannot keep owner %d:%d: %w", owner.UID, owner.GID, err)
+			}
+		}
+	}
+	// After chown, which clears set-id bits; and independent of the umask.
+	if err := w.ops.chmod(w.f, mode&(fs.ModePerm|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky)); err != nil {
+		return err
+	}
+	if keep {
+		return w.ops.copyAttrs(w.f, w.target)
+	}
+	return nil
+}
+
+// overwrite copies the new content over the old one, in the file itself. What
+// does not fit is found out before anything is overwritten; what fails later
+// is undone.
+func (w *File) overwrite() (err error) {
+	dst, err := os.OpenFile(w.target, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	old, err := io.ReadAll(dst)
+	if err != nil {
+		return err
+	}
+	size, err := w.f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_, e1 := dst.WriteAt(old, 0)
+			e2 := dst.Truncate(int64(len(old)))
+			if e := errors.Join(e1, e2); e != nil {
+				err = fmt.Errorf("%w; and the old content could not be put back: %w", err, e)
+			}
+		}
+	}()
+	// What lies beyond the old end first: a full disk shows here.
+	shared := min(size, int64(len(old)))
+	if err := w.copyRange(dst, shared, size); err != nil {
+		return err
+	}
+	if err := w.copyRange(dst, 0, shared); err != nil {
+		return err
+	}
+	if err := w.ops.truncate(dst, size); err != nil {
+		return err
+	}
+	return w.ops.sync(dst)
+}
+
+func (w *File) copyRange(dst *os.File, from, to int64) error {
+	buf := make([]byte, min(to-from, 256<<10))
+	for from < to {
+		n, err := w.f.ReadAt(buf[:min(to-from, int64(len(buf)))], from)
+		if n == 0 {
+			return err
+		}
+		if _, err := w.ops.writeAt(dst, buf[:n], from); err != nil {
+			return err
+		}
+		from += int64(n)
+	}
+	return nil
+}
+
+// WriteFile replaces the file at path with what write writes.
+func WriteFile(ctx context.Context, path string, opts *Options, write func(io.Writer) error) (Result, error) {
+	w, err := Create(ctx, path, opts)
+	if err != nil {
+		return Result{}, err
+	}
+	defer w.Abort()
+	if err := write(w); err != nil {
+		return Result{}, err
+	}
+	return w.Commit()
+}
+
+// Update replaces the content of the file at path by what edit makes of it.
+// A file that does not exist is given to edit as nil with exists == false.
+// When edit returns what it was given nothing is written, and Result.Changed
+// is false. The lock is held from before the file is read until it is
+// replaced, so that two updates never lose one.
+func Update(ctx context.Context, path string, opts *Options, edit func(old []byte, exists bool) ([]byte, error)) (Result, error) {
+	w, err := Create(ctx, path, opts)
+	if err != nil {
+		return Result{}, err
+	}
+	defer w.Abort()
+	var old []byte
+	f, err := w.Old()
+	exists := err == nil
+	if exists {
+		old, err = io.ReadAll(f)
+		f.Close()
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Result{}, err
+	}
+	edited, err := edit(bytes.Clone(old), exists)
+	if err != nil {
+		return Result{}, err
+	}
+	if exists && bytes.Equal(old, edited) {
+		return Result{}, nil
+	}
+	if _, err := w.Write(edited); err != nil {
+		return Result{}, fmt.Errorf("replace %s: %w", path, err)
+	}
+	return w.Commit()
+}
+
+// followLinks returns what path leads to when it is a symbolic link, which
+// need not exist.
+func followLinks(path string) (string, error) {
+	for range 40 {
+		target, err := os.Readlink(path)
+		if err != nil { // not a link, or nothing there
+			return path, nil
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
+	return "", errors.New("too many levels of symbolic links")
+}

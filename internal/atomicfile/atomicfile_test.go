@@ -1,0 +1,380 @@
+package atomicfile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var (
+	ctx      = context.Background()
+	errFault = errors.New("injected fault")
+)
+
+// faulty returns operations of which the n-th call (from 1) fails, and a
+// count of the calls made. A failing write writes half of its bytes first.
+func faulty(n int, fault error) (*ops, *int) {
+	calls := new(int)
+	hit := func() bool { *calls++; return *calls == n }
+	o := realOps
+	o.openAside = func(name string) (*os.File, error) {
+		if hit() {
+			return nil, fault
+		}
+		return realOps.openAside(name)
+	}
+	o.truncate = func(f *os.File, size int64) error {
+		if hit() {
+			return fault
+		}
+		return realOps.truncate(f, size)
+	}
+	o.write = func(f *os.File, p []byte) (int, error) {
+		if hit() {
+			n, _ := f.Write(p[:len(p)/2])
+			return n, fault
+		}
+		return realOps.write(f, p)
+	}
+	o.writeAt = func(f *os.File, p []byte, off int64) (int, error) {
+		if hit() {
+			n, _ := f.WriteAt(p[:len(p)/2], off)
+			return n, fault
+		}
+		return realOps.writeAt(f, p, off)
+	}
+	o.sync = func(f *os.File) error {
+		if hit() {
+			return fault
+		}
+		return realOps.sync(f)
+	}
+	o.chown = func(f *os.File, uid, gid int) error {
+		if hit() {
+			return fault
+		}
+		return realOps.chown(f, uid, gid)
+	}
+	o.chmod = func(f *os.File, mode fs.FileMode) error {
+		if hit() {
+			return fault
+		}
+		return realOps.chmod(f, mode)
+	}
+	o.copyAttrs = func(f *os.File, from string) error {
+		if hit() {
+			return fault
+		}
+		return realOps.copyAttrs(f, from)
+	}
+	o.rename = func(from, to string) error {
+		if hit() {
+			return fault
+		}
+		return realOps.rename(from, to)
+	}
+	return &o, calls
+}
+
+func names(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s string
+	for _, e := range entries {
+		s += e.Name() + " "
+	}
+	return s
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func put(t *testing.T, path, content string, mode fs.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func writeParts(parts ...string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		for _, p := range parts {
+			if _, err := io.WriteString(w, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// Every operation fails once, for a new file, an existing one that belongs to
+// somebody else, and one that is overwritten in place.
+func TestEveryFault(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		exists  bool
+		inPlace InPlace
+	}{
+		{"new", false, InPlaceNever},
+		{"existing", true, InPlaceNever},
+		{"in place", true, InPlaceAlways},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for n := 1; ; n++ {
+				dir := t.TempDir()
+				path := filepath.Join(dir, "f")
+				const old = "the old content, which is longer than the new"
+				if c.exists {
+					put(t, path, old, 0o640)
+					if os.Getuid() == 0 {
+						if err := os.Chown(path, 1, 2); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				o, calls := faulty(n, errFault)
+				_, err := WriteFile(ctx, path, &Options{InPlace: c.inPlace, ops: o}, writeParts("new ", "content"))
+				if *calls < n {
+					if err != nil || read(t, path) != "new content" {
+						t.Fatalf("without a fault: %v, content %q", err, read(t, path))
+					}
+					if n < 4 {
+						t.Fatalf("only %d operations seen", n-1)
+					}
+					t.Logf("%d operations failed in turn", n-1)
+					return
+				}
+				if !errors.Is(err, errFault) {
+					t.Fatalf("operation %d: got %v, want the injected fault", n, err)
+				}
+				want := ""
+				if c.exists {
+					want = "f "
+					if got := read(t, path); got != old {
+						t.Fatalf("operation %d: content is %q", n, got)
+					}
+				}
+				if got := names(t, dir); got != want {
+					t.Fatalf("operation %d: folder holds %q, want %q", n, got, want)
+				}
+			}
+		})
+	}
+}
+
+// In place, growing: what does not fit shows before anything is overwritten,
+// and every later fault is undone.
+func TestInPlaceGrowingFaults(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	grown := string(bytes.Repeat([]byte("0123456789"), 60000))
+	for n := 1; ; n++ {
+		put(t, path, "short", 0o644)
+		o, calls := faulty(n, errFault)
+		res, err := WriteFile(ctx, path, &Options{InPlace: InPlaceAlways, ops: o}, writeParts(grown))
+		if *calls < n {
+			if err != nil || !res.InPlace || read(t, path) != grown {
+				t.Fatalf("without a fault: %+v, %v", res, err)
+			}
+			return
+		}
+		if !errors.Is(err, errFault) || read(t, path) != "short" {
+			t.Fatalf("operation %d: %v, content %.20q", n, err, read(t, path))
+		}
+	}
+}
+
+// The folder cannot be synced: the error says that the file was replaced.
+func TestSyncDirFault(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	put(t, path, "old", 0o644)
+	o := realOps
+	o.syncDir = func(string) error { return errFault }
+	res, err := WriteFile(ctx, path, &Options{ops: &o}, writeParts("new"))
+	if !errors.Is(err, errFault) || !res.Changed || read(t, path) != "new" || names(t, dir) != "f " {
+		t.Fatalf("got %+v, %v, content %q, folder %q", res, err, read(t, path), names(t, dir))
+	}
+}
+
+func TestBusyTarget(t *testing.T) {
+	if !cannotRename(syscall.EBUSY) {
+		return // nothing to tell apart on systems without mount points
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	put(t, path, "old", 0o640)
+	before, _ := os.Stat(path)
+	o := realOps
+	o.rename = func(from, to string) error {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: syscall.EBUSY}
+	}
+	if _, err := WriteFile(ctx, path, &Options{ops: &o}, writeParts("new")); !errors.Is(err, ErrNeedsInPlace) || read(t, path) != "old" {
+		t.Fatalf("without permission: %v, content %q", err, read(t, path))
+	}
+	res, err := WriteFile(ctx, path, &Options{ops: &o, InPlace: InPlaceNeeded}, writeParts("new"))
+	after, _ := os.Stat(path)
+	if err != nil || !res.InPlace || read(t, path) != "new" || !os.SameFile(before, after) || names(t, dir) != "f " {
+		t.Fatalf("got %+v, %v, content %q, folder %q", res, err, read(t, path), names(t, dir))
+	}
+	o.openAside = func(string) (*os.File, error) { return nil, fs.ErrPermission }
+	if _, err := WriteFile(ctx, path, &Options{ops: &o}, writeParts("newer")); !errors.Is(err, ErrNeedsInPlace) {
+		t.Fatalf("read-only folder, without permission: %v", err)
+	}
+	res, err = WriteFile(ctx, path, &Options{ops: &o, InPlace: InPlaceNeeded}, writeParts("newer"))
+	if err != nil || !res.InPlace || read(t, path) != "newer" {
+		t.Fatalf("read-only folder: %+v, %v, content %q", res, err, read(t, path))
+	}
+}
+
+func TestKeeps(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // no modes or links to keep
+	}
+	dir := t.TempDir()
+	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
+	put(t, target, "old", 0o604)
+	if err := os.Symlink("target", link); err != nil {
+		t.Fatal(err)
+	}
+	if os.Getuid() == 0 {
+		if err := os.Chown(target, 3, 4); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old, _ := os.Stat(target)
+	res, err := WriteFile(ctx, link, nil, writeParts("new"))
+	if err != nil || !res.Changed || res.InPlace {
+		t.Fatalf("got %+v, %v", res, err)
+	}
+	now, _ := os.Lstat(target)
+	if now.Mode() != old.Mode() || *ownerOf(now) != *ownerOf(old) || os.SameFile(now, old) {
+		t.Errorf("mode %v, owner %v, want %v, %v and a new inode", now.Mode(), ownerOf(now), old.Mode(), ownerOf(old))
+	}
+	if to, err := os.Readlink(link); to != "target" || read(t, target) != "new" {
+		t.Errorf("link is %q, %v; target %q", to, err, read(t, target))
+	}
+	// Fresh: as if it were new; the link goes.
+	if _, err := WriteFile(ctx, link, &Options{Fresh: true, Mode: 0o600}, writeParts("fresh")); err != nil {
+		t.Fatal(err)
+	}
+	if fi, _ := os.Lstat(link); fi.Mode() != 0o600 || read(t, target) != "new" || read(t, link) != "fresh" {
+		t.Errorf("fresh: mode %v, content %q, target %q", fi.Mode(), read(t, link), read(t, target))
+	}
+	// A link to nothing: its target is made.
+	dangling := filepath.Join(dir, "dangling")
+	os.Symlink(filepath.Join(dir, "made"), dangling)
+	if _, err := WriteFile(ctx, dangling, nil, writeParts("x")); err != nil || read(t, filepath.Join(dir, "made")) != "x" {
+		t.Errorf("dangling: %v", err)
+	}
+	os.Symlink("loop", filepath.Join(dir, "loop"))
+	if _, err := WriteFile(ctx, filepath.Join(dir, "loop"), nil, writeParts("x")); err == nil {
+		t.Error("a loop of links was written to")
+	}
+	if _, err := WriteFile(ctx, dir, nil, writeParts("x")); err == nil {
+		t.Error("a folder was written to")
+	}
+}
+
+func TestUpdate(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	res, err := Update(ctx, path, &Options{Mode: 0o600}, func(old []byte, exists bool) ([]byte, error) {
+		if exists || old != nil {
+			t.Errorf("new file: got %q, %v", old, exists)
+		}
+		return []byte("1"), nil
+	})
+	if err != nil || !res.Changed {
+		t.Fatalf("got %+v, %v", res, err)
+	}
+	before, _ := os.Stat(path)
+	res, err = Update(ctx, path, nil, func(old []byte, exists bool) ([]byte, error) { return old, nil })
+	after, _ := os.Stat(path)
+	if err != nil || res.Changed || !os.SameFile(before, after) {
+		t.Errorf("nothing to change: got %+v, %v", res, err)
+	}
+	if _, err = Update(ctx, path, nil, func(old []byte, exists bool) ([]byte, error) { return nil, errFault }); err != errFault {
+		t.Errorf("got %v", err)
+	}
+	if read(t, path) != "1" || names(t, dir) != "f " {
+		t.Errorf("content %q, folder %q", read(t, path), names(t, dir))
+	}
+}
+
+func TestConcurrentUpdatesLoseNothing(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // no lock there, see tryLock
+	}
+	path := filepath.Join(t.TempDir(), "f")
+	put(t, path, "0", 0o644)
+	var wg sync.WaitGroup
+	const writers = 40
+	for range writers {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			_, err := Update(ctx, path, nil, func(old []byte, _ bool) ([]byte, error) {
+				n, err := strconv.Atoi(string(old))
+				return fmt.Append(nil, n+1), err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	wg.Wait()
+	if got := read(t, path); got != strconv.Itoa(writers) {
+		t.Errorf("counted to %s, want %d", got, writers)
+	}
+}
+
+func TestLockWait(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return
+	}
+	path := filepath.Join(t.TempDir(), "f")
+	w, err := Create(ctx, path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Create(ctx, path, &Options{LockWait: 20 * time.Millisecond}); !errors.Is(err, ErrLocked) {
+		t.Errorf("got %v, want ErrLocked", err)
+	}
+	soon, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	if _, err := Create(soon, path, nil); !errors.Is(err, ErrLocked) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want ErrLocked and the deadline", err)
+	}
+	w.Abort()
+	if _, err := WriteFile(ctx, path, nil, writeParts("x")); err != nil {
+		t.Error(err)
+	}
+	// What a killed writer leaves behind is in nobody's way.
+	put(t, path+".tmp", "half of", 0o600)
+	if _, err := WriteFile(ctx, path, nil, writeParts("y")); err != nil || read(t, path) != "y" {
+		t.Errorf("%v, content %q", err, read(t, path))
+	}
+}
