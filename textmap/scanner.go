@@ -1,0 +1,139 @@
+package textmap
+
+import (
+	"io"
+
+	"github.com/postfixkit/postfixkit/diag"
+	"github.com/postfixkit/postfixkit/internal/cflines"
+)
+
+// Options say how a source is read. The zero Options read it as postmap(1)
+// does without options, in the default configuration of Postfix 3.6 and later.
+type Options struct {
+	NoFold bool // keep keys as they are (postmap -f)
+	NoUTF8 bool // no UTF-8 checks, and only ASCII letters are folded (postmap -u, smtputf8_enable = no)
+
+	// ReadFile, when set, makes every value a list of files (postmap -F):
+	// their contents, joined by newlines, are stored as base64. Usually
+	// os.ReadFile.
+	ReadFile func(name string) ([]byte, error)
+}
+
+// A Scanner streams the entries of a source of any size. It needs memory for
+// one logical line and a buffer, reports what is wrong through a callback, and
+// goes on. It does not look for duplicates: whoever stores the entries does.
+//
+//	s := textmap.NewScanner("/etc/postfix/virtual", f, nil)
+//	s.Report = func(d diag.Diagnostic) { log.Print(d) }
+//	for s.Scan() {
+//		builder.Add(s.Key(), s.Value())
+//	}
+//	if err := s.Err(); err != nil {
+//		return err
+//	}
+//
+// Not safe for concurrent use.
+type Scanner struct {
+	// Report, when set, is called for every finding, in the order of the
+	// source. Its Message is what Postfix says, without the place.
+	Report func(diag.Diagnostic)
+
+	name   string
+	opts   Options
+	lines  *cflines.Reader
+	line   cflines.Line
+	keyEnd int
+	key    []byte
+	value  []byte
+	err    error
+}
+
+// NewScanner returns a Scanner of src. The name is for messages only.
+func NewScanner(name string, src io.Reader, opts *Options) *Scanner {
+	s := &Scanner{name: name, lines: cflines.NewReader(src)}
+	if opts != nil {
+		s.opts = *opts
+	}
+	return s
+}
+
+// Scan advances to the next entry and reports whether there is one. Lines that
+// Postfix ignores are reported and stepped over.
+func (s *Scanner) Scan() bool {
+	if s.err != nil {
+		return false
+	}
+	for {
+		if s.line, s.err = s.lines.Next(); s.err != nil {
+			s.key, s.value = nil, nil
+			return false
+		}
+		p := cutLine(s.line.Text, s.line.Indented, !s.opts.NoUTF8)
+		if p.faults != nil {
+			s.report(p.faults)
+		}
+		if p.bad {
+			continue
+		}
+		text := s.line.Text
+		s.keyEnd = p.keyEnd
+		s.key = s.opts.appendKey(s.key[:0], text[:p.keyEnd])
+		s.value = text[p.valueStart:p.valueEnd]
+		if s.opts.ReadFile != nil {
+			value, err := readValueFiles(s.opts.ReadFile, s.value)
+			if err != nil {
+				s.report([]fault{{CheckValueFile, diag.Error, p.valueStart, p.valueEnd, diag.Printable(err.Error() + ": skipping this entry")}})
+				continue
+			}
+			s.value = value
+		}
+		return true
+	}
+}
+
+func (s *Scanner) report(faults []fault) {
+	if s.Report == nil {
+		return
+	}
+	for _, f := range faults {
+		d := diag.Diagnostic{File: s.name, Severity: f.severity, Check: f.check, Message: f.message}
+		d.Span.Start = diag.Position{Offset: int(s.line.Offset), Line: s.line.First, Col: 1}
+		if s.line.First == s.line.Last { // places inside are known only then
+			d.Span.Start.Offset += f.start
+			d.Span.Start.Col += f.start
+			d.Span.End = d.Span.Start
+			d.Span.End.Offset += f.end - f.start
+			d.Span.End.Col += f.end - f.start
+		}
+		s.Report(d)
+	}
+}
+
+// Key returns the key of the entry as it is stored: folded unless
+// [Options.NoFold]. Quotes and backslashes are part of it. It is valid until
+// the next Scan.
+func (s *Scanner) Key() []byte { return s.key }
+
+// RawKey returns the key as it is written. It is valid until the next Scan.
+func (s *Scanner) RawKey() []byte { return s.line.Text[:s.keyEnd] }
+
+// Value returns the value of the entry. It is valid until the next Scan.
+func (s *Scanner) Value() []byte { return s.value }
+
+// Line returns the number of the first physical line of the entry, the one
+// Postfix names in its messages.
+func (s *Scanner) Line() int { return s.line.First }
+
+// Pos returns the place where the entry starts.
+func (s *Scanner) Pos() diag.Position {
+	return diag.Position{Offset: int(s.line.Offset), Line: s.line.First, Col: 1}
+}
+
+// Err returns the error that ended the scan: nil at the end of the source,
+// else the error of reading it.
+func (s *Scanner) Err() error {
+	if s.err == io.EOF {
+		return nil
+	}
+	return s.err
+}
