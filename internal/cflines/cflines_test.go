@@ -171,6 +171,25 @@ func TestReaderError(t *testing.T) {
 	}
 }
 
+func TestMaxLine(t *testing.T) {
+	long := "a 1\nb " + strings.Repeat("2", 20) + "\nc 3\n"
+	for _, src := range []string{long, "a 1\nb 2\n" + strings.Repeat(" 2345678\n", 3), "a 1\nb " + strings.Repeat("-", 1<<20)} {
+		r := NewReader(strings.NewReader(src))
+		r.MaxLine, r.size = 20, 7
+		if l, err := r.Next(); err != nil || string(l.Text) != "a 1" {
+			t.Fatalf("got %q, %v", l.Text, err)
+		}
+		for range 2 { // the error stays
+			if l, err := r.Next(); err != ErrTooLong {
+				t.Fatalf("got %q, %v, want ErrTooLong", l.Text, err)
+			}
+		}
+		if cap(r.buf) > 4*20 {
+			t.Errorf("buffer of %d bytes for lines of at most 20", cap(r.buf))
+		}
+	}
+}
+
 func TestSpan(t *testing.T) {
 	src := []byte("a b\n# c\n  d\n")
 	for it := range Split(src) {

@@ -2,8 +2,13 @@ package cflines
 
 import (
 	"bytes"
+	"errors"
 	"io"
 )
+
+// ErrTooLong is the error of a [Reader] for a logical line longer than its
+// MaxLine.
+var ErrTooLong = errors.New("logical line is too long")
 
 // A Line is a logical line as [Reader] returns it.
 type Line struct {
@@ -18,6 +23,11 @@ type Line struct {
 // longest logical line and a buffer of fixed size. Not safe for concurrent
 // use.
 type Reader struct {
+	// MaxLine, when positive, bounds the bytes of a logical line, and with them
+	// the memory for a source that never ends one. Physical lines that are
+	// dropped count each for itself.
+	MaxLine int
+
 	src    io.Reader
 	buf    []byte
 	at     int   // start of what has not been returned yet: buf[at:]
@@ -63,6 +73,10 @@ func (r *Reader) Next() (Line, error) {
 			r.joined = append(r.joined, phys...)
 			l.Text, l.Last = r.joined, r.line
 		}
+		if r.MaxLine > 0 && len(l.Text) > r.MaxLine {
+			r.err = ErrTooLong
+			return Line{}, r.err
+		}
 		next, err := r.advance(len(phys))
 		if err != nil && err != io.EOF {
 			return Line{}, err
@@ -92,6 +106,10 @@ func (r *Reader) physical() ([]byte, error) {
 			if r.err == io.EOF && seen > 0 {
 				return r.buf[r.at:], nil
 			}
+			return nil, r.err
+		}
+		if r.MaxLine > 0 && seen > r.MaxLine {
+			r.err = ErrTooLong
 			return nil, r.err
 		}
 		r.fill()
