@@ -1,0 +1,356 @@
+package bdb
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+
+	"github.com/postfixkit/postfixkit/internal/arena"
+)
+
+// Duplicates says what becomes of a key that is added more than once.
+type Duplicates uint8
+
+const (
+	RejectDuplicates Duplicates = iota // WriteTo fails with a *DuplicateError
+	KeepFirst                          // the first record stays: postmap without flags
+	KeepLast                           // the last record stays: postmap -r
+	KeepAll                            // all stay, in a file that allows it (DB_DUP); lookups find the first
+)
+
+// DuplicateError reports that one key was added twice to a Builder whose policy
+// is RejectDuplicates. It wraps ErrDuplicate.
+type DuplicateError struct {
+	Key          []byte
+	First, Again int // which calls of Add, counted from 0
+	Count        int // how many records repeat a key
+}
+
+func (e *DuplicateError) Error() string {
+	return "bdb: " + (&arena.DuplicateError{Key: e.Key, First: e.First, Again: e.Again, Count: e.Count}).Error()
+}
+
+func (e *DuplicateError) Unwrap() error { return ErrDuplicate }
+
+// BuildOptions are the choices for a new file. The zero value and nil give what
+// postmap makes on most machines: little endian, pages of 4096 bytes, no
+// repeated keys.
+type BuildOptions struct {
+	PageSize   int  // a power of two from 512 to 65536; 0: 4096
+	BigEndian  bool // as machines like s390x write it; every machine reads both
+	Checksums  bool // libdb then refuses pages that changed by accident
+	Duplicates Duplicates
+
+	// OnDuplicate, when set, is called by WriteTo before it writes, for every
+	// record whose key was added before, in the order they were added. first
+	// and again count the calls of Add from 0. key must not be kept.
+	OnDuplicate func(key []byte, first, again int)
+}
+
+// A Builder collects records and writes them as one file. The same records give
+// the same bytes, in whatever order they were added (with KeepAll the order of
+// the values of one key counts). It is not safe for concurrent use.
+//
+// Memory: keys and values, 10 bytes more per record, and 20 bytes more per
+// record while WriteTo runs; see the package comment for a measurement.
+type Builder struct {
+	layout
+	kind  Kind
+	opts  BuildOptions
+	err   error // of the options, returned by Add and WriteTo
+	store arena.Store
+	sum   contentSum
+	bytes int64 // space of all records on hash pages
+}
+
+// NewBuilder returns an empty Builder for a file of the given kind. What is wrong
+// with its arguments, Add and WriteTo return.
+func NewBuilder(kind Kind, opts *BuildOptions) *Builder {
+	b := &Builder{kind: kind}
+	if opts != nil {
+		b.opts = *opts
+	}
+	b.size = cmp.Or(b.opts.PageSize, 4096)
+	b.big, b.sums, b.overhead = b.opts.BigEndian, b.opts.Checksums, overhead
+	if b.sums {
+		b.overhead = overheadSum
+	}
+	switch {
+	case kind != Hash && kind != Btree:
+		b.err = fmt.Errorf("bdb: a builder for %v, want Hash or Btree", kind)
+	case b.size < minPageSize || b.size > maxPageSize || b.size&(b.size-1) != 0:
+		b.err = fmt.Errorf("bdb: page size %d, want a power of two from 512 to 65536", b.size)
+	case b.opts.Duplicates > KeepAll:
+		b.err = fmt.Errorf("bdb: unknown policy %d for duplicate keys", b.opts.Duplicates)
+	}
+	return b
+}
+
+// Add adds a copy of one record, to be stored exactly as given: Postfix by
+// default ends key and value with a zero byte. Both may be empty. It fails with
+// ErrTooLarge for 4 GiB or more.
+func (b *Builder) Add(key, value []byte) error {
+	if b.err != nil {
+		return b.err
+	}
+	if uint64(len(key)) > math.MaxUint32 || uint64(len(value)) > math.MaxUint32 {
+		return fmt.Errorf("bdb: key of %d and value of %d bytes: %w", len(key), len(value), ErrTooLarge)
+	}
+	if err := b.store.Add(key, value); err != nil {
+		return fmt.Errorf("bdb: %w (%w)", ErrTooLarge, err)
+	}
+	b.sum.add(key, value)
+	b.bytes += int64(b.hashItemSize(len(key)) + b.hashItemSize(len(value)) + 4)
+	return nil
+}
+
+// Len returns how many records were added.
+func (b *Builder) Len() int { return b.store.Len() }
+
+// WriteTo writes the file to w, from the first byte to the last. Repeated keys
+// are found and reported before anything is written. It may be called again.
+func (b *Builder) WriteTo(w io.Writer) (int64, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	if b.kind == Hash {
+		return b.writeHash(w)
+	}
+	return b.writeBtree(w)
+}
+
+// content is the records that a file will have.
+type content struct {
+	b     *Builder
+	sum   contentSum
+	sets  map[uint32][]uint32 // with KeepAll: the further records of a key, by its first
+	pages uint64              // counted while planning
+}
+
+// policy turns the builder's options into the arena's. A key kept with several
+// values is one record with a set of further ones.
+func (b *Builder) policy(c *content) arena.Duplicates {
+	d := arena.Duplicates{Report: b.opts.OnDuplicate}
+	switch b.opts.Duplicates {
+	case KeepFirst:
+		d.Policy = arena.KeepFirst
+	case KeepLast:
+		d.Policy = arena.KeepLast
+	case KeepAll:
+		d.Policy = arena.KeepFirst
+		c.sets = map[uint32][]uint32{}
+		d.Report = func(key []byte, first, again int) {
+			c.sets[uint32(first)] = append(c.sets[uint32(first)], uint32(again))
+			if b.opts.OnDuplicate != nil {
+				b.opts.OnDuplicate(key, first, again)
+			}
+		}
+	}
+	return d
+}
+
+func duplicateError(err error) error {
+	var dup *arena.DuplicateError
+	if errors.As(err, &dup) {
+		return &DuplicateError{Key: dup.Key, First: dup.First, Again: dup.Again, Count: dup.Count}
+	}
+	return err
+}
+
+// flags returns the database flags of the metadata.
+func (c *content) flags() uint32 {
+	if c.b.opts.Duplicates != KeepAll {
+		return 0
+	}
+	return hashDup // the same bit for both kinds
+}
+
+// contentSum becomes the file's unique id. It does not depend on the order of
+// the records.
+type contentSum struct {
+	count, a, b uint64
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func (s *contentSum) add(key, value []byte) {
+	c := uint64(crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value))
+	// Spread the bits, so that sums of different sets of records differ.
+	h := (c<<32 | uint64(uint32(len(key)*31+len(value)))) * 0x9e3779b97f4a7c15
+	h ^= h >> 29
+	s.count++
+	s.a += h
+	s.b += h * h >> 7
+}
+
+// putMeta fills the part of page 0 that hash and btree share.
+func (c *content) putMeta(p []byte, magic uint32, typ byte, lastPgno uint32) {
+	l := &c.b.layout
+	l.put32(p, offMagic, magic)
+	l.put32(p, offVersion, 9)
+	l.put32(p, offPageSize, uint32(l.size))
+	p[offType] = typ
+	if l.sums {
+		p[offMetaFlags] = flagSums
+	}
+	l.put32(p, offLastPgno, lastPgno)
+	l.put32(p, offFlags, c.flags())
+	l.put32(p, offUID, uint32(c.sum.a))
+	l.put32(p, offUID+4, uint32(c.sum.a>>32))
+	l.put32(p, offUID+8, uint32(c.sum.b))
+	l.put32(p, offUID+12, uint32(c.sum.b>>32)^uint32(c.sum.count))
+}
+
+// pageWriter writes pages one after the other.
+type pageWriter struct {
+	*layout
+	w       io.Writer
+	buf     []byte
+	used    int
+	pgno    uint32 // of the next page
+	written int64
+	err     error
+}
+
+func (l *layout) writer(w io.Writer) *pageWriter {
+	return &pageWriter{layout: l, w: w, buf: make([]byte, max(512<<10, l.size))}
+}
+
+// page begins the next page, all zero but its header. It must be signed, when
+// its content is there, before the next one begins.
+func (pw *pageWriter) page(prev, next uint32, level, typ byte) []byte {
+	if pw.used == len(pw.buf) {
+		pw.flush()
+	}
+	p := pw.buf[pw.used : pw.used+pw.size : pw.used+pw.size]
+	pw.used += pw.size
+	clear(p)
+	pw.initPage(p, pw.pgno, prev, next, level, typ)
+	pw.pgno++
+	return p
+}
+
+func (pw *pageWriter) flush() {
+	if pw.err == nil && pw.used > 0 {
+		n, err := pw.w.Write(pw.buf[:pw.used])
+		pw.written += int64(n)
+		pw.err = err
+		if err == nil && n < pw.used {
+			pw.err = io.ErrShortWrite
+		}
+	}
+	pw.used = 0
+}
+
+// longItem is something that goes to pages of its own behind the others: a long
+// key or value, or the duplicate tree of a record.
+type longItem struct {
+	seq uint32
+	key bool
+	cut uint32 // key: only so many bytes of it, unless 0
+	set bool   // the duplicate tree
+}
+
+// longItems hands out their page numbers in the order they will be written.
+type longItems struct {
+	next uint32 // page
+	list []longItem
+}
+
+func (c *content) place(ls *longItems, it longItem) (pgno uint32) {
+	pgno = ls.next
+	ls.list = append(ls.list, it)
+	if it.set {
+		ls.next += uint32(c.dupTreePages(c.set(it.seq)))
+	} else {
+		ls.next += uint32(c.b.chainPages(c.long(it)))
+	}
+	return pgno
+}
+
+func (c *content) long(it longItem) []byte {
+	key, value := c.b.store.Record(int(it.seq))
+	switch {
+	case it.cut > 0:
+		return key[:it.cut]
+	case it.key:
+		return key
+	}
+	return value
+}
+
+// chainPages returns how many overflow pages data needs.
+func (l *layout) chainPages(data []byte) uint64 {
+	return (uint64(len(data)) + uint64(l.capacity()) - 1) / uint64(l.capacity())
+}
+
+func (c *content) writeLong(pw *pageWriter, ls *longItems) {
+	for _, it := range ls.list {
+		if it.set {
+			c.writeDupTree(pw, c.set(it.seq))
+		} else {
+			pw.chain(c.long(it))
+		}
+	}
+}
+
+// chain writes data on overflow pages.
+func (pw *pageWriter) chain(data []byte) {
+	prev := uint32(0)
+	for len(data) > 0 && pw.err == nil {
+		n := min(len(data), pw.capacity())
+		next := pw.pgno + 1
+		if n == len(data) {
+			next = 0
+		}
+		this := pw.pgno
+		p := pw.page(prev, next, 0, pageOverflow)
+		pw.put16(p, offEntries, 1)
+		pw.put16(p, offHigh, n)
+		copy(p[pw.overhead:], data[:n])
+		pw.sign(p, false)
+		data, prev = data[n:], this
+	}
+}
+
+// set returns the values of a record and of those that repeat its key, nil when
+// there is only one.
+func (c *content) set(seq uint32) []uint32 {
+	if c.sets == nil {
+		return nil
+	}
+	further := c.sets[seq]
+	if further == nil {
+		return nil
+	}
+	return append([]uint32{seq}, further...)
+}
+
+// recount is needed when records were dropped.
+func (c *content) recount(seq uint32) {
+	key, value := c.b.store.Record(int(seq))
+	c.sum.add(key, value)
+	for _, s := range c.sets[seq] {
+		key, value := c.b.store.Record(int(s))
+		c.sum.add(key, value)
+	}
+}
+
+// checkPages refuses what page numbers cannot count.
+func checkPages(n uint64) (lastPgno uint32, err error) {
+	if n > math.MaxUint32 {
+		return 0, fmt.Errorf("bdb: %w: %d pages", ErrTooLarge, n)
+	}
+	return uint32(n), nil
+}
+
+// Bytes returns the file that WriteTo would write.
+func (b *Builder) Bytes() ([]byte, error) {
+	var buf bytes.Buffer
+	_, err := b.WriteTo(&buf)
+	return buf.Bytes(), err
+}

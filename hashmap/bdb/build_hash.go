@@ -1,0 +1,281 @@
+package bdb
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"math/bits"
+	"slices"
+
+	"github.com/postfixkit/postfixkit/internal/arena"
+)
+
+// hashItemSize returns the space an item of n bytes takes on a hash page.
+func (l *layout) hashItemSize(n int) int {
+	if n > l.size/4 {
+		return 12
+	}
+	return 1 + n
+}
+
+// hashPlan is a file before it is written. Bucket b is page b+1; further pages of
+// full buckets follow, then everything long.
+type hashPlan struct {
+	content
+	order   []arena.Hashed // by the hash with its bits reversed: then each bucket is one run, however many there are
+	records int
+	buckets uint32
+	starts  []uint32            // of the runs, by the reversed bucket number
+	chains  map[uint32][][]unit // pages of the buckets that need more than one
+	further uint32              // how many pages that is beside the first ones
+	last    uint32
+}
+
+// unit is a record being placed on a page.
+type unit struct {
+	prefix uint64 // of the key; orders most keys
+	seq    uint32
+	off    bool // the key is off the page
+}
+
+func (b *Builder) writeHash(w io.Writer) (int64, error) {
+	pl := &hashPlan{content: content{b: b}}
+	if err := pl.plan(); err != nil {
+		return 0, err
+	}
+	pw := b.writer(w)
+	pl.putHashMeta(pw.page(0, 0, 0, 0))
+
+	long := longItems{next: pl.buckets + pl.further + 1}
+	next := pl.buckets + 1 // next further page
+	var us []unit
+	for bucket := range pl.buckets {
+		if pages, ok := pl.chains[bucket]; ok {
+			pl.writeUnits(pw, pages[0], 0, next, &long)
+			next += uint32(len(pages)) - 1
+			continue
+		}
+		us = pl.units(us[:0], bucket)
+		pl.sortUnits(us)
+		pl.writeUnits(pw, us, 0, 0, &long)
+	}
+	for bucket := range pl.buckets {
+		pages := pl.chains[bucket]
+		for i, us := range pages[min(1, len(pages)):] {
+			prev, next := pw.pgno-1, pw.pgno+1
+			if i == 0 {
+				prev = bucket + 1
+			}
+			if i == len(pages)-2 {
+				next = 0
+			}
+			pl.writeUnits(pw, us, prev, next, &long)
+		}
+	}
+	pl.writeLong(pw, &long)
+	pw.flush()
+	return pw.written, pw.err
+}
+
+// plan decides how many buckets there are and what is on each page.
+func (pl *hashPlan) plan() (err error) {
+	b := pl.b
+	pl.order, err = b.store.Hashed(func(key []byte) uint32 { return bits.Reverse32(hashKey(key)) }, b.policy(&pl.content))
+	if err != nil {
+		return duplicateError(err)
+	}
+	total := b.bytes
+	pl.sum, pl.records = b.sum, b.store.Len()
+	if len(pl.order) < pl.records {
+		total, pl.sum = 0, contentSum{}
+		for _, h := range pl.order {
+			pl.recount(uint32(h))
+			total += int64(pl.pairSize(uint32(h)))
+		}
+		pl.records = int(pl.sum.count)
+	}
+
+	// Three quarters full on average at most: few buckets then overflow.
+	pl.buckets = 2
+	for int64(pl.buckets)*int64(b.capacity())*3/4 < total {
+		pl.buckets *= 2
+	}
+	shift := 32 - bits.Len32(pl.buckets-1)
+	pl.starts = make([]uint32, pl.buckets+1)
+	for _, h := range pl.order {
+		pl.starts[h.Hash()>>shift+1]++
+	}
+	for i := range pl.buckets {
+		pl.starts[i+1] += pl.starts[i]
+	}
+
+	pl.chains = map[uint32][][]unit{}
+	pl.pages = uint64(pl.buckets)
+	for bucket := range pl.buckets {
+		used, offs := 0, 0
+		run := pl.run(bucket)
+		for _, h := range run {
+			used += pl.pairSize(uint32(h))
+			if off := pl.countLong(uint32(h)); off {
+				offs++
+			}
+		}
+		if used > b.capacity() || offs > 0 && offs < len(run) {
+			us := pl.units(nil, bucket)
+			pl.sortUnits(us)
+			pages := pl.pack(us)
+			pl.chains[bucket] = pages
+			pl.further += uint32(len(pages) - 1)
+			pl.pages += uint64(len(pages) - 1)
+		}
+	}
+	pl.last, err = checkPages(pl.pages)
+	return err
+}
+
+// run returns the records of a bucket.
+func (pl *hashPlan) run(bucket uint32) []arena.Hashed {
+	at := bits.Reverse32(bucket) >> (32 - bits.Len32(pl.buckets-1))
+	return pl.order[pl.starts[at]:pl.starts[at+1]]
+}
+
+// pairSize returns the space of a record on its page, index entries included.
+func (pl *hashPlan) pairSize(seq uint32) int {
+	key, value := pl.b.store.Record(int(seq))
+	n := 4 + pl.b.hashItemSize(len(key))
+	if set := pl.set(seq); set != nil {
+		return n + pl.hashSetSize(set)
+	}
+	return n + pl.b.hashItemSize(len(value))
+}
+
+// countLong counts the pages a record needs elsewhere, and reports whether its
+// key is long.
+func (pl *hashPlan) countLong(seq uint32) (off bool) {
+	l := &pl.b.layout
+	key, value := pl.b.store.Record(int(seq))
+	if len(key) > l.size/4 {
+		off = true
+		pl.pages += l.chainPages(key)
+	}
+	switch set := pl.set(seq); {
+	case set != nil:
+		if pl.hashSetSize(set) == 8 {
+			pl.pages += pl.dupTreePages(set)
+		}
+	case len(value) > l.size/4:
+		pl.pages += l.chainPages(value)
+	}
+	return off
+}
+
+func (pl *hashPlan) units(us []unit, bucket uint32) []unit {
+	for _, h := range pl.run(bucket) {
+		seq := uint32(h)
+		key := pl.b.store.Key(int(seq))
+		us = append(us, unit{prefix: hashPrefix(key), seq: seq, off: len(key) > pl.b.size/4})
+	}
+	return us
+}
+
+// hashPrefix is such that where two prefixes differ they order their keys as
+// compareOnPage does: a key that ends sorts behind what goes on.
+func hashPrefix(key []byte) uint64 {
+	if len(key) >= 8 {
+		return binary.BigEndian.Uint64(key)
+	}
+	b := [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	copy(b[:], key)
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// sortUnits puts the records of a bucket in the order of its pages. Keys off the
+// page come last and among themselves in plain order, because libdb compares
+// them so: mixed with others on one page it would not find them.
+func (pl *hashPlan) sortUnits(us []unit) {
+	s := &pl.b.store
+	slices.SortFunc(us, func(a, b unit) int {
+		if a.off != b.off {
+			if b.off {
+				return -1
+			}
+			return 1
+		}
+		if a.off {
+			return bytes.Compare(s.Key(int(a.seq)), s.Key(int(b.seq)))
+		}
+		if a.prefix != b.prefix {
+			if a.prefix < b.prefix {
+				return -1
+			}
+			return 1
+		}
+		return compareOnPage(s.Key(int(a.seq)), s.Key(int(b.seq)))
+	})
+}
+
+// pack divides sorted records into pages, those with long keys apart.
+func (pl *hashPlan) pack(us []unit) (pages [][]unit) {
+	start, room := 0, pl.b.capacity()
+	for i, u := range us {
+		n := pl.pairSize(u.seq)
+		if i > start && (n > room || u.off != us[i-1].off) {
+			pages = append(pages, us[start:i])
+			start, room = i, pl.b.capacity()
+		}
+		room -= n
+	}
+	return append(pages, us[start:])
+}
+
+// writeUnits writes one hash page.
+func (pl *hashPlan) writeUnits(pw *pageWriter, us []unit, prev, next uint32, long *longItems) {
+	p := pw.page(prev, next, 0, pageHash)
+	pw.put16(p, offEntries, 2*len(us))
+	top, at := len(p), pw.overhead
+	for _, u := range us {
+		key, value := pl.b.store.Record(int(u.seq))
+		top = pl.putHashItem(p, top, key, long, longItem{seq: u.seq, key: true})
+		pw.put16(p, at, top)
+		if set := pl.set(u.seq); set != nil {
+			top = pl.putHashSet(p, top, u.seq, set, long)
+		} else {
+			top = pl.putHashItem(p, top, value, long, longItem{seq: u.seq})
+		}
+		pw.put16(p, at+2, top)
+		at += 4
+	}
+	pw.put16(p, offHigh, top)
+	pw.sign(p, false)
+}
+
+// putHashItem puts an item in front of byte top and returns where it begins.
+func (c *content) putHashItem(p []byte, top int, data []byte, long *longItems, it longItem) int {
+	l := &c.b.layout
+	if len(data) <= l.size/4 {
+		top -= len(data) + 1
+		p[top] = itemKeyData
+		copy(p[top+1:], data)
+		return top
+	}
+	top -= 12
+	p[top] = itemOffPage
+	l.put32(p, top+4, c.place(long, it))
+	l.put32(p, top+8, uint32(len(data)))
+	return top
+}
+
+func (pl *hashPlan) putHashMeta(p []byte) {
+	l := &pl.b.layout
+	pl.putMeta(p, hashMagic, pageHashMeta, pl.last)
+	l.put32(p, offMaxBucket, pl.buckets-1)
+	l.put32(p, offHighMask, pl.buckets-1)
+	l.put32(p, offLowMask, pl.buckets/2-1)
+	l.put32(p, offElements, uint32(min(4096+int64(pl.records), 1<<31-1)))
+	l.put32(p, offCharKey, charKey)
+	for i := range bits.Len32(pl.buckets - 1) {
+		l.put32(p, offSpares+4*i, 1)
+	}
+	l.put32(p, offSpares+4*bits.Len32(pl.buckets-1), 1)
+	l.sign(p, true)
+}

@@ -1,0 +1,555 @@
+package bdb
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/postfixkit/postfixkit/internal/mmap"
+)
+
+// found is where a value is: on a page, or in a chain of overflow pages.
+type found struct {
+	value []byte
+	chain uint32 // first page of the chain; 0: value has it
+	total uint32 // length of the value in the chain
+}
+
+// scratch has the pages of a lookup in a file that is not in memory.
+type scratch struct {
+	page, chain []byte
+}
+
+// Lookup returns the value stored for key, both exactly as they are in the file:
+// with Postfix's default the key given must end in a zero byte, and so does the
+// value. Of repeated keys it returns the first value. A miss is not an error.
+func (r *Reader) Lookup(key []byte) (value string, ok bool, err error) {
+	if r.mapped {
+		return r.lookupMapped(key)
+	}
+	return r.lookup(key)
+}
+
+func (r *Reader) lookupMapped(key []byte) (value string, ok bool, err error) {
+	defer mmap.Recover(mmap.Protect(), &err)
+	return r.lookup(key)
+}
+
+func (r *Reader) lookup(key []byte) (string, bool, error) {
+	sc := r.getScratch()
+	f, ok, err := r.find(key, sc)
+	if err != nil || !ok {
+		r.putScratch(sc)
+		return "", false, err
+	}
+	if f.chain == 0 {
+		value := string(f.value)
+		r.putScratch(sc)
+		return value, true, nil
+	}
+	r.putScratch(sc)
+	value, err := r.chainString(f.chain, f.total)
+	return value, err == nil, err
+}
+
+// AppendLookup is Lookup that appends the value to dst, and allocates nothing
+// when dst has room. Without a value it returns dst as it was.
+func (r *Reader) AppendLookup(dst, key []byte) (out []byte, ok bool, err error) {
+	if r.mapped {
+		out, ok, err = r.appendMapped(dst, key)
+	} else {
+		out, ok, err = r.append(dst, key)
+	}
+	if err != nil || !ok {
+		return dst, false, err
+	}
+	return out, true, nil
+}
+
+func (r *Reader) appendMapped(dst, key []byte) (out []byte, ok bool, err error) {
+	defer mmap.Recover(mmap.Protect(), &err)
+	return r.append(dst, key)
+}
+
+func (r *Reader) append(dst, key []byte) ([]byte, bool, error) {
+	sc := r.getScratch()
+	f, ok, err := r.find(key, sc)
+	if ok && err == nil {
+		if f.chain == 0 {
+			dst = append(dst, f.value...)
+		} else {
+			dst, err = r.appendChain(dst, f.chain, f.total, sc)
+		}
+	}
+	r.putScratch(sc)
+	return dst, ok, err
+}
+
+func (r *Reader) getScratch() *scratch {
+	if r.data != nil {
+		return nil
+	}
+	if sc, ok := r.pool.Get().(*scratch); ok {
+		return sc
+	}
+	return &scratch{make([]byte, r.size), make([]byte, r.size)}
+}
+
+func (r *Reader) putScratch(sc *scratch) {
+	if sc != nil {
+		r.pool.Put(sc)
+	}
+}
+
+// view returns page pgno, examined. buf is where to read it when the file is
+// not in memory.
+func (r *Reader) view(pgno uint32, buf []byte) (p []byte, st pageState, err error) {
+	if r.data == nil {
+		if err := r.readPage(buf, pgno); err != nil {
+			return nil, 0, err
+		}
+		st, f := r.examine(buf, pgno)
+		if f != nil {
+			return nil, 0, r.corrupt(pgno, f.at, "%s", f.reason)
+		}
+		return buf, st, nil
+	}
+	at := int64(pgno) * int64(r.size)
+	p = r.data[at : at+int64(r.size)]
+	if st = r.known.get(pgno); st == 0 {
+		var f *flaw
+		if st, f = r.examine(p, pgno); f != nil {
+			return nil, 0, r.corrupt(pgno, f.at, "%s", f.reason)
+		}
+		r.known.set(pgno, st)
+	}
+	return p, st, nil
+}
+
+// buffers returns the buffers of sc, none when the file is in memory.
+func (sc *scratch) buffers() (page, chain []byte) {
+	if sc == nil {
+		return nil, nil
+	}
+	return sc.page, sc.chain
+}
+
+func (r *Reader) find(key []byte, sc *scratch) (found, bool, error) {
+	switch {
+	case r.kind == Btree:
+		return r.findBtree(key, sc)
+	case r.customHash():
+		return r.findAnywhere(key)
+	}
+	return r.findHash(key, sc)
+}
+
+// findHash walks the pages of the key's bucket.
+func (r *Reader) findHash(key []byte, sc *scratch) (found, bool, error) {
+	page, chain := sc.buffers()
+	b := r.bucketOf(hashKey(key))
+	pgno, from := r.bucketPage(b), uint32(0)
+	if pgno == 0 || pgno > r.lastPgno {
+		return found{}, false, r.corrupt(0, offSpares+4*bits.Len32(b), "bucket %d is on page %d, the last page is %d", b, pgno, r.lastPgno)
+	}
+	for steps := uint32(0); ; steps++ {
+		p, st, err := r.view(pgno, page)
+		if err != nil {
+			return found{}, false, err
+		}
+		if from == 0 && r.neverWritten(p) {
+			return found{}, false, nil
+		}
+		if err := r.chained(p, pgno, from, steps); err != nil {
+			return found{}, false, err
+		}
+		slot := -1
+		if st&pageOrdered != 0 {
+			slot = r.searchOrdered(p, key)
+		} else if slot, err = r.searchAny(p, pgno, key, chain); err != nil {
+			return found{}, false, err
+		}
+		if slot >= 0 {
+			return r.hashValue(p, pgno, slot, page)
+		}
+		from, pgno = pgno, r.next(p)
+		if pgno == 0 {
+			return found{}, false, nil
+		}
+		if pgno > r.lastPgno {
+			return found{}, false, r.corrupt(from, offNext, "the next page is %d, the last is %d", pgno, r.lastPgno)
+		}
+	}
+}
+
+// chained checks that p is a hash page and follows page from. As each page
+// knows the one before, a chain cannot lead back into itself unnoticed; steps
+// bounds the walk even if the file changes meanwhile.
+func (r *Reader) chained(p []byte, pgno, from, steps uint32) error {
+	switch t := p[offType]; {
+	case t != pageHash && t != pageHashUnsorted:
+		return r.corrupt(pgno, offType, "page type %d in a bucket", t)
+	case r.prev(p) != from:
+		return r.corrupt(pgno, offPrev, "the page follows page %d, but says page %d", from, r.prev(p))
+	case steps > r.lastPgno:
+		return r.corrupt(pgno, offNext, "the bucket's pages form a loop")
+	}
+	return nil
+}
+
+// searchOrdered finds key on a page in strict order of keys, by halving, and
+// returns its index or -1. The first eight bytes decide most comparisons.
+func (r *Reader) searchOrdered(p, key []byte) int {
+	n := r.entries(p) / 2
+	idx := p[r.overhead:]
+	if len(idx) < 4*n {
+		return -1 // the file changed after the page was examined
+	}
+	var want uint64
+	long := len(key) >= 8
+	if long {
+		want = binary.BigEndian.Uint64(key)
+	}
+	lo, hi := 0, n
+	for lo < hi {
+		mid := int(uint(lo+hi) / 2)
+		start, end := r.u16(idx, 4*mid)+1, r.size
+		if mid > 0 {
+			end = r.u16(idx, 4*mid-2)
+		}
+		if start > end || end > len(p) {
+			return -1
+		}
+		item := p[start:end]
+		if long && len(item) >= 8 {
+			if have := binary.BigEndian.Uint64(item); have != want {
+				if have < want {
+					lo = mid + 1
+				} else {
+					hi = mid
+				}
+				continue
+			}
+		}
+		switch c := compareOnPage(item, key); {
+		case c == 0:
+			return mid
+		case c < 0:
+			lo = mid + 1
+		default:
+			hi = mid
+		}
+	}
+	return -1
+}
+
+// searchAny looks at every key of a page: libdb itself loses keys where long
+// and short ones mix on a page, and old pages are in order of arrival.
+func (r *Reader) searchAny(p []byte, pgno uint32, key, chain []byte) (slot int, err error) {
+	end := r.size
+	for i := range r.entries(p) / 2 {
+		start := r.index(p, 2*i)
+		if start >= end || end > len(p) {
+			break // the file changed after the page was examined
+		}
+		item := p[start:end]
+		switch {
+		case item[0] == itemKeyData:
+			if bytes.Equal(item[1:], key) {
+				return i, nil
+			}
+		case len(item) == 12 && r.u32(item, 8) == uint32(len(key)) && uint64(len(key)) < 1<<32:
+			c, err := r.compareChain(r.u32(item, 4), uint32(len(key)), key, chain)
+			if err != nil {
+				return -1, err
+			}
+			if c == 0 {
+				return i, nil
+			}
+		}
+		end = r.index(p, 2*i+1)
+	}
+	return -1, nil
+}
+
+// hashValue returns the value of pair slot. buf may be overwritten.
+func (r *Reader) hashValue(p []byte, pgno uint32, slot int, buf []byte) (found, bool, error) {
+	start, end := r.index(p, 2*slot+1), r.index(p, 2*slot)
+	if start >= end || end > len(p) {
+		return found{}, false, r.corrupt(pgno, r.overhead+4*slot, "the page changed while it was read")
+	}
+	switch item := p[start:end]; {
+	case item[0] == itemKeyData:
+		return found{value: item[1:]}, true, nil
+	case item[0] == itemOffPage && len(item) == 12:
+		return r.inChain(r.u32(item, 4), r.u32(item, 8), pgno, start)
+	case item[0] == itemOffDup && len(item) == 8:
+		return r.firstDup(r.u32(item, 4), pgno, start, buf)
+	case item[0] == itemDups:
+		if value, _, ok := r.nextDup(item[1:]); ok {
+			return found{value: value}, true, nil
+		}
+	}
+	return found{}, false, r.corrupt(pgno, start, "item type %d", p[start])
+}
+
+// inChain is a value in overflow pages.
+func (r *Reader) inChain(chain, total, pgno uint32, at int) (found, bool, error) {
+	if chain == 0 || chain > r.lastPgno {
+		return found{}, false, r.corrupt(pgno, at, "a value on overflow page %d, the last page is %d", chain, r.lastPgno)
+	}
+	return found{chain: chain, total: total}, true, nil
+}
+
+// findBtree descends from the root.
+func (r *Reader) findBtree(key []byte, sc *scratch) (found, bool, error) {
+	page, chain := sc.buffers()
+	pgno, level := r.root, -1
+	for {
+		p, _, err := r.view(pgno, page)
+		if err != nil {
+			return found{}, false, err
+		}
+		if err := r.levelled(p, pgno, level); err != nil {
+			return found{}, false, err
+		}
+		level = int(p[offLevel]) - 1
+		if p[offType] == pageLeaf {
+			return r.searchLeaf(p, pgno, key, page, chain)
+		}
+		child, at, err := r.searchInternal(p, pgno, key, chain)
+		if err != nil {
+			return found{}, false, err
+		}
+		if child == 0 || child > r.lastPgno {
+			return found{}, false, r.corrupt(pgno, at, "the child is page %d, the last page is %d", child, r.lastPgno)
+		}
+		pgno = child
+	}
+}
+
+// levelled checks that p is a page of the tree at the wanted level (-1: any).
+// Levels only fall, so a descent ends.
+func (r *Reader) levelled(p []byte, pgno uint32, level int) error {
+	have := int(p[offLevel])
+	if level >= 0 && have != level {
+		return r.corrupt(pgno, offLevel, "the page is at level %d of the tree, want %d", have, level)
+	}
+	want := byte(pageInternal)
+	if have == 1 {
+		want = pageLeaf
+	}
+	if p[offType] != want || have == 0 {
+		return r.corrupt(pgno, offType, "page type %d at level %d of the tree", p[offType], have)
+	}
+	return nil
+}
+
+// searchInternal returns the child that may have key: the last one whose key is
+// not above it. The key of entry 0 stands for "everything below".
+func (r *Reader) searchInternal(p []byte, pgno uint32, key, chain []byte) (child uint32, at int, err error) {
+	lo, hi := 1, r.entries(p)
+	for lo < hi {
+		mid := int(uint(lo+hi) / 2)
+		at := r.index(p, mid)
+		if at+12 > len(p) {
+			break
+		}
+		c, err := r.compareEntry(p, pgno, at, at+12, p[at+2]&^entryDeleted, key, chain)
+		if err != nil {
+			return 0, 0, err
+		}
+		if c <= 0 {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	at = r.index(p, lo-1)
+	if at+12 > len(p) {
+		return 0, 0, r.corrupt(pgno, at, "the page changed while it was read")
+	}
+	return r.u32(p, at+4), at, nil
+}
+
+// compareEntry compares the key of an entry with the key wanted. Its length is
+// at byte at, its bytes, or the reference to an overflow page, at body.
+func (r *Reader) compareEntry(p []byte, pgno uint32, at, body int, typ byte, key, chain []byte) (int, error) {
+	n := r.u16(p, at)
+	if typ == entryOverflow {
+		n = 12
+		if body > at+3 {
+			at = body // the reference is inside an internal entry
+		}
+		if at+n > len(p) {
+			return 0, r.corrupt(pgno, at, "the page changed while it was read")
+		}
+		return r.compareChain(r.u32(p, at+4), r.u32(p, at+8), key, chain)
+	}
+	if body+n > len(p) {
+		return 0, r.corrupt(pgno, at, "the page changed while it was read")
+	}
+	item := p[body : body+n]
+	if len(item) >= 8 && len(key) >= 8 {
+		have, want := binary.BigEndian.Uint64(item), binary.BigEndian.Uint64(key)
+		if have < want {
+			return -1, nil
+		}
+		if have > want {
+			return 1, nil
+		}
+	}
+	return bytes.Compare(item, key), nil
+}
+
+// searchLeaf finds the first pair with key that is not deleted.
+func (r *Reader) searchLeaf(p []byte, pgno uint32, key, page, chain []byte) (found, bool, error) {
+	n := r.entries(p) / 2
+	lo, hi, hit := 0, n, false
+	for lo < hi {
+		mid := int(uint(lo+hi) / 2)
+		c, err := r.compareLeaf(p, pgno, mid, key, chain)
+		if err != nil {
+			return found{}, false, err
+		}
+		if c == 0 {
+			hit = true
+			if !r.dups() {
+				lo = mid
+				break
+			}
+		}
+		if c < 0 {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if !hit {
+		return found{}, false, nil
+	}
+	for ; lo < n; lo++ {
+		at := r.index(p, 2*lo+1)
+		if at+3 > len(p) {
+			break
+		}
+		if p[at+2]&entryDeleted == 0 {
+			return r.entryValue(p, pgno, at, page)
+		}
+		if lo+1 < n {
+			c, err := r.compareLeaf(p, pgno, lo+1, key, chain)
+			if err != nil || c != 0 {
+				return found{}, false, err
+			}
+		}
+	}
+	return found{}, false, nil
+}
+
+func (r *Reader) compareLeaf(p []byte, pgno uint32, pair int, key, chain []byte) (int, error) {
+	at := r.index(p, 2*pair)
+	if at+3 > len(p) {
+		return 0, r.corrupt(pgno, at, "the page changed while it was read")
+	}
+	return r.compareEntry(p, pgno, at, at+3, p[at+2]&^entryDeleted, key, chain)
+}
+
+// entryValue returns the value in the leaf item at byte at. buf may be
+// overwritten.
+func (r *Reader) entryValue(p []byte, pgno uint32, at int, buf []byte) (found, bool, error) {
+	typ := p[at+2] &^ entryDeleted
+	if typ == entryKeyData {
+		end := at + 3 + r.u16(p, at)
+		if end > len(p) {
+			return found{}, false, r.corrupt(pgno, at, "the page changed while it was read")
+		}
+		return found{value: p[at+3 : end]}, true, nil
+	}
+	if at+12 > len(p) {
+		return found{}, false, r.corrupt(pgno, at, "the page changed while it was read")
+	}
+	switch typ {
+	case entryOverflow:
+		return r.inChain(r.u32(p, at+4), r.u32(p, at+8), pgno, at)
+	case entryDupTree:
+		return r.firstDup(r.u32(p, at+4), pgno, at, buf)
+	}
+	return found{}, false, r.corrupt(pgno, at+2, "item type %d", typ)
+}
+
+// firstDup returns the first value of a duplicate tree, whose root is page root
+// as byte at of page pgno says.
+func (r *Reader) firstDup(root, pgno uint32, at int, buf []byte) (found, bool, error) {
+	if root == 0 || root > r.lastPgno {
+		return found{}, false, r.corrupt(pgno, at, "duplicates on page %d, the last page is %d", root, r.lastPgno)
+	}
+	pgno, level := root, -1
+	for {
+		p, _, err := r.view(pgno, buf)
+		if err != nil {
+			return found{}, false, err
+		}
+		have, typ := int(p[offLevel]), p[offType]
+		if level >= 0 && have != level {
+			return found{}, false, r.corrupt(pgno, offLevel, "the page is at level %d of a duplicate tree, want %d", have, level)
+		}
+		if typ == pageDupLeaf || typ == pageRecLeaf {
+			return r.firstInLeaf(p, pgno, buf)
+		}
+		if typ != pageInternal && typ != pageRecInternal {
+			return found{}, false, r.corrupt(pgno, offType, "page type %d in a duplicate tree", typ)
+		}
+		level = have - 1
+		item := r.index(p, 0)
+		child := uint32(0)
+		switch {
+		case typ == pageInternal && item+8 <= len(p):
+			child = r.u32(p, item+4)
+		case typ == pageRecInternal && item+4 <= len(p):
+			child = r.u32(p, item)
+		}
+		if child == 0 || child > r.lastPgno {
+			return found{}, false, r.corrupt(pgno, item, "the child is page %d, the last page is %d", child, r.lastPgno)
+		}
+		pgno = child
+	}
+}
+
+// firstInLeaf goes on to the next leaves while all items are deleted.
+func (r *Reader) firstInLeaf(p []byte, pgno uint32, buf []byte) (found, bool, error) {
+	for steps := uint32(0); ; steps++ {
+		for i := range r.entries(p) {
+			if at := r.index(p, i); at+3 <= len(p) && p[at+2]&entryDeleted == 0 {
+				return r.entryValue(p, pgno, at, buf)
+			}
+		}
+		from := pgno
+		if pgno = r.next(p); pgno == 0 {
+			return found{}, false, nil
+		}
+		if pgno > r.lastPgno || steps > r.lastPgno {
+			return found{}, false, r.corrupt(from, offNext, "the next page is %d, the last is %d", pgno, r.lastPgno)
+		}
+		var err error
+		if p, _, err = r.view(pgno, buf); err != nil {
+			return found{}, false, err
+		}
+		if t := p[offType]; t != pageDupLeaf && t != pageRecLeaf || r.prev(p) != from {
+			return found{}, false, r.corrupt(pgno, offType, "the page is not the leaf after page %d", from)
+		}
+	}
+}
+
+// findAnywhere looks through the whole file: its buckets were chosen by a hash
+// function we do not know.
+func (r *Reader) findAnywhere(key []byte) (f found, ok bool, err error) {
+	for rec, err := range r.All() {
+		if err != nil {
+			return found{}, false, err
+		}
+		if bytes.Equal(rec.Key, key) {
+			return found{value: bytes.Clone(rec.Value)}, true, nil
+		}
+	}
+	return found{}, false, nil
+}
