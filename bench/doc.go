@@ -2,9 +2,19 @@
 // libraries behind them and with other Go packages, in one run on one machine.
 //
 // It is a module of its own, so that nobody who imports postfixkit sees what
-// it needs. Every figure is a benchmark:
+// it needs. One command runs everything that is installed and writes a dated
+// file into results/; others compare two such files and draw one:
 //
-//	cd bench && go test -bench . -benchtime 3x
+//	cd bench
+//	go run ./cmd/record
+//	go run ./cmd/compare results/OLD.json results/NEW.json
+//	go run ./cmd/plot results/NEW.json > results/plot.svg
 //
-// A peer that is not installed is left out, and the run says so.
+// A benchmark that compares has one sub-benchmark per contestant, named by the
+// last element; ours is always "postfixkit":
+//
+//	BenchmarkBuild/hash/n=1000000/postfixkit
+//	BenchmarkBuild/hash/n=1000000/postmap
+//
+// A peer that is not installed is left out (b.Skip), and the run says so.
 package bench
