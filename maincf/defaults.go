@@ -1,0 +1,5 @@
+package maincf
+
+func listDefault(name string) (string, error) { return "", nil }
+
+func isList(name string) bool { return false }

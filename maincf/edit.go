@@ -1,0 +1,338 @@
+package maincf
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/postfixkit/postfixkit/diag"
+	"github.com/postfixkit/postfixkit/internal/cflines"
+)
+
+// Set gives name a value. The assignment that counts (the last one) gets it,
+// on one line; the text before the value and its line ending stay, and comments
+// that stood between the lines of the old value follow the new one. Earlier
+// assignments of the name are left alone, see [File.FoldDuplicates]. A name
+// that is not set yet gets a line at the end of the file. A value that is
+// already there changes nothing.
+//
+// White space around the value is dropped, as Postfix does when reading. A
+// value with a newline or NUL byte in it, and a name that cannot be read back,
+// are errors.
+func (f *File) Set(name, value string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	if strings.ContainsAny(value, "\n\x00") {
+		return fmt.Errorf("maincf: value of %s has a newline or NUL byte in it", name)
+	}
+	value = trim(value)
+	a := f.Find(name)
+	if a == nil {
+		f.add(name, value)
+		return nil
+	}
+	if a.Value() == value {
+		return nil
+	}
+	keep := a.raw[:a.eq+1]
+	lead := a.raw[a.eq+1 : a.valStart]
+	tail := a.raw[len(trimRight(a.raw)):]
+	switch {
+	case value == "":
+		lead = ""
+	case lead == "" || strings.Contains(lead, "\n"):
+		lead = " "
+	}
+	if a.valStart == a.valEnd || value == "" {
+		tail = lineEnding(a.raw)
+		if value != "" {
+			lead = " "
+		}
+	}
+	var comments strings.Builder
+	_, more, _ := strings.Cut(a.raw[a.eq+1:], "\n")
+	for line := range strings.Lines(more) {
+		if trim(line) != "" && trim(line)[0] == '#' {
+			comments.WriteString(line)
+		}
+	}
+	if comments.Len() > 0 && tail == "" {
+		tail = f.eol()
+	}
+	f.replaceRaw(a, keep+lead+value+tail+comments.String())
+	return nil
+}
+
+// Delete removes every assignment of name, with the comments inside its value,
+// and returns how many there were. Comments above it stay.
+func (f *File) Delete(name string) (n int) {
+	return f.deleteWhere(func(a *Assignment) bool { return a.Name() == name })
+}
+
+// FoldDuplicates removes every assignment of name that a later one overrides,
+// and returns how many there were. The value does not change. See
+// [File.Check], which finds them.
+func (f *File) FoldDuplicates(name string) (n int) {
+	last := f.Find(name)
+	return f.deleteWhere(func(a *Assignment) bool { return a != last && a.Name() == name })
+}
+
+func (f *File) deleteWhere(match func(*Assignment) bool) (n int) {
+	for i := 0; i < len(f.entries); i++ {
+		if a, ok := f.entries[i].(*Assignment); ok && match(a) {
+			f.splice(i, 1)
+			n++
+			i--
+		}
+	}
+	return n
+}
+
+// CommentOut puts "#" before every line of every assignment of name and
+// returns how many assignments there were. Comments inside a value stay as
+// they are. [File.Uncomment] is the way back.
+func (f *File) CommentOut(name string) (n int) {
+	for i := 0; i < len(f.entries); i++ {
+		a, ok := f.entries[i].(*Assignment)
+		if !ok || a.Name() != name {
+			continue
+		}
+		var text strings.Builder
+		for line := range strings.Lines(a.raw) {
+			if t := trim(line); t != "" && t[0] != '#' {
+				text.WriteByte('#')
+			}
+			text.WriteString(line)
+		}
+		entries := parseEntries(text.String())
+		f.splice(i, 1, entries...)
+		i += len(entries) - 1
+		n++
+	}
+	return n
+}
+
+// Uncomment brings back the last commented-out setting of name: a comment line
+// "#name = value", with the comment lines that continue it. Such a line has
+// two spaces or a tab after its "#"; one is enough while the value is empty or
+// ends with a comma. It reports whether there was one. Other assignments of
+// the name stay; the last one counts.
+func (f *File) Uncomment(name string) bool {
+	for i := len(f.entries) - 1; i >= 0; i-- {
+		c, ok := f.entries[i].(*Comment)
+		if !ok || name == "" || disabledName(c) != name {
+			continue
+		}
+		text := c.raw[strings.Index(c.raw, name):]
+		end := i + 1
+		for ; end < len(f.entries); end++ {
+			more, ok := f.entries[end].(*Comment)
+			if !ok || disabledName(more) != "" {
+				break
+			}
+			rest := strings.TrimPrefix(more.raw, "#")
+			if !continues(rest, strings.HasSuffix(trim(text), ",") || strings.HasSuffix(trim(text), "=")) {
+				break
+			}
+			text += rest
+		}
+		if f.looseAfter(end) {
+			return false
+		}
+		f.splice(i, end-i, parseEntries(text)...)
+		return true
+	}
+	return false
+}
+
+// continues reports whether the text after "#" of a comment line is the next
+// line of a commented-out setting.
+func continues(rest string, open bool) bool {
+	if t := trim(rest); t == "" || t[0] == '#' || rest == "" || !cflines.IsSpace(rest[0]) {
+		return false
+	}
+	return open || rest[0] == '\t' || cflines.IsSpace(rest[1])
+}
+
+// disabledName returns the name of the setting a comment line holds, or "".
+func disabledName(c *Comment) string {
+	text := trim(strings.TrimLeft(trim(c.raw), "#"))
+	n := 0
+	for n < len(text) && isNameByte(text[n]) {
+		n++
+	}
+	if !strings.HasPrefix(trim(text[n:]), "=") {
+		return ""
+	}
+	return text[:n]
+}
+
+// isNameByte reports whether $name can hold c.
+func isNameByte(c byte) bool {
+	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
+
+// InsertBefore inserts text, which must be whole lines that can stand on their
+// own: assignments, comments and blank lines. A missing final newline is
+// added. A nil at means the end of the file.
+func (f *File) InsertBefore(at Entry, text string) error {
+	i := len(f.entries)
+	if at != nil {
+		if i = f.index(at); i < 0 {
+			return ErrNotInFile
+		}
+	}
+	if text == "" {
+		return nil
+	}
+	if !strings.HasSuffix(text, "\n") {
+		text += f.eol()
+	}
+	entries := parseEntries(text)
+	settings := false
+	for _, e := range entries {
+		switch e := e.(type) {
+		case *Bad:
+			return fmt.Errorf("maincf: cannot insert %q: %s", trim(e.raw), e.why)
+		case *Assignment:
+			settings = true
+		}
+	}
+	if settings && f.looseAfter(i) {
+		return errors.New("maincf: the next line starts with white space and would continue the inserted one")
+	}
+	f.endLine(i)
+	f.splice(i, 0, entries...)
+	return nil
+}
+
+// looseAfter reports whether the next logical line from entry i on starts with
+// white space, so that a setting put before it would swallow it.
+func (f *File) looseAfter(i int) bool {
+	for _, e := range f.entries[i:] {
+		switch e := e.(type) {
+		case *Assignment:
+			return false
+		case *Bad:
+			return cflines.IsSpace(e.raw[0])
+		}
+	}
+	return false
+}
+
+// add appends a setting.
+func (f *File) add(name, value string) {
+	text := name + " ="
+	if value != "" {
+		text += " " + value
+	}
+	f.endLine(len(f.entries))
+	f.splice(len(f.entries), 0, parseEntries(text+f.eol())...)
+}
+
+// endLine gives the entry before i a final newline if it has none, which only
+// the last one of a file can lack.
+func (f *File) endLine(i int) {
+	if i == 0 {
+		return
+	}
+	n := f.entries[i-1].base()
+	if !strings.HasSuffix(n.raw, "\n") {
+		n.raw += f.eol()
+	}
+}
+
+// eol is the line ending of the file: that of its first line.
+func (f *File) eol() string {
+	if len(f.entries) > 0 {
+		first, _, ended := strings.Cut(f.entries[0].base().raw, "\n")
+		if ended && strings.HasSuffix(first, "\r") {
+			return "\r\n"
+		}
+	}
+	return "\n"
+}
+
+// lineEnding returns the final newline of raw, with the CR before it.
+func lineEnding(raw string) string {
+	switch {
+	case strings.HasSuffix(raw, "\r\n"):
+		return "\r\n"
+	case strings.HasSuffix(raw, "\n"):
+		return "\n"
+	}
+	return ""
+}
+
+// replaceRaw gives a new text, which may go on with comments and blank lines
+// that are entries of their own from now on.
+func (f *File) replaceRaw(a *Assignment, raw string) {
+	i := f.index(a)
+	entries := parseEntries(raw)
+	*a = *entries[0].(*Assignment)
+	entries[0] = a
+	f.splice(i, 1, entries...)
+}
+
+// splice replaces n entries at i and moves the ones behind.
+func (f *File) splice(i, n int, entries ...Entry) {
+	at := diag.Position{Line: 1, Col: 1}
+	if i > 0 {
+		at = f.entries[i-1].Span().End
+	}
+	for _, e := range entries {
+		b := e.base()
+		b.start = at
+		at.Offset += len(b.raw)
+		at.Line += strings.Count(b.raw, "\n")
+	}
+	if behind := f.entries[i+n:]; len(behind) > 0 {
+		old := behind[0].base().start
+		f.shift(i+n, at.Offset-old.Offset, at.Line-old.Line)
+	}
+	f.entries = slices.Replace(f.entries, i, i+n, entries...)
+	f.size = 0
+	if k := len(f.entries); k > 0 {
+		f.size = f.entries[k-1].Span().End.Offset
+	}
+}
+
+// shift moves the positions of the entries from i on.
+func (f *File) shift(i, bytes, lines int) {
+	if bytes == 0 && lines == 0 {
+		return
+	}
+	for _, e := range f.entries[i:] {
+		b := e.base()
+		b.start.Offset += bytes
+		b.start.Line += lines
+	}
+}
+
+// parseEntries returns the entries of a text, with positions inside it.
+func parseEntries(text string) []Entry {
+	p := parser{text: text}
+	var entries []Entry
+	for it := range cflines.Split([]byte(text)) {
+		entries = append(entries, p.entry(it))
+	}
+	return entries
+}
+
+// checkName reports why a name could not be read back from a file.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("maincf: parameter name is empty")
+	case name[0] == '#':
+		return fmt.Errorf("maincf: parameter name %q starts a comment", name)
+	}
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; c == '=' || c == 0 || cflines.IsSpace(c) {
+			return fmt.Errorf("maincf: parameter name %q has %q in it", name, c)
+		}
+	}
+	return nil
+}

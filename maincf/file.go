@@ -1,0 +1,324 @@
+package maincf
+
+import (
+	"errors"
+	"io"
+	"iter"
+	"strings"
+
+	"github.com/postfixkit/postfixkit/diag"
+	"github.com/postfixkit/postfixkit/internal/cflines"
+	"github.com/postfixkit/postfixkit/table"
+)
+
+// A File is a main.cf as it is written: a sequence of entries that together
+// are every byte of it. The zero File is empty and ready to use.
+//
+// Reading a File from several goroutines is safe; editing is not.
+type File struct {
+	name    string
+	entries []Entry
+	size    int
+}
+
+// An Entry is a stretch of a File: an *[Assignment], a *[Comment], a *[Blank]
+// or a *[Bad]. Entries are read-only; edits go through the File, and keep the
+// entries they are not about valid.
+type Entry interface {
+	// Span is the place of the entry in the file as it is now, from its
+	// first byte to just past its final newline.
+	Span() diag.Span
+	// Raw is the text of the entry, its final newline included.
+	Raw() string
+
+	base() *node
+}
+
+type node struct {
+	raw   string
+	start diag.Position
+}
+
+func (n *node) base() *node { return n }
+
+// Raw returns the text of the entry, its final newline included.
+func (n *node) Raw() string { return n.raw }
+
+// Span returns the place of the entry in the file.
+func (n *node) Span() diag.Span { return diag.Span{Start: n.start, End: n.at(len(n.raw))} }
+
+// at returns the position of raw[i:].
+func (n *node) at(i int) diag.Position {
+	p := diag.Position{Offset: n.start.Offset + i, Line: n.start.Line, Col: i + 1}
+	if k := strings.Count(n.raw[:i], "\n"); k > 0 {
+		p.Line += k
+		p.Col = i - strings.LastIndexByte(n.raw[:i], '\n')
+	}
+	return p
+}
+
+// A Comment is one line whose first text is "#".
+type Comment struct{ node }
+
+// Text returns the comment without "#", one space after it, and trailing
+// white space.
+func (c *Comment) Text() string {
+	text := strings.TrimPrefix(trim(c.raw), "#")
+	return strings.TrimPrefix(text, " ")
+}
+
+// A Blank is one line with nothing but white space.
+type Blank struct{ node }
+
+// A Bad is a logical line that is not "name = value". Postfix programs stop
+// when they read one, except for a first line that starts with white space,
+// which they skip with a warning.
+type Bad struct {
+	node
+	why string
+}
+
+// Problem says what is wrong: "missing '=' after parameter name".
+func (b *Bad) Problem() string { return b.why }
+
+// An Assignment is one "name = value", with the comments and blank lines
+// inside its value.
+type Assignment struct {
+	node
+	nameEnd  int  // raw[:nameEnd] is the name
+	eq       int  // raw[eq] is '='
+	valStart int  // raw[valStart:valEnd] is the value, when it is on one line
+	valEnd   int  // end of the value without trailing white space
+	multi    bool // more than one physical line
+}
+
+// Name returns the parameter name.
+func (a *Assignment) Name() string { return a.raw[:a.nameEnd] }
+
+// Value returns what Postfix reads: the lines of the value joined without
+// anything between them, comment lines left out, white space at both ends
+// removed. A NUL byte ends the value, as it does for Postfix.
+func (a *Assignment) Value() string {
+	if !a.multi {
+		return a.raw[a.valStart:a.valEnd]
+	}
+	text := a.text()
+	return trim(cutNUL(string(text.Bytes))[a.joinedEq(text)+1:])
+}
+
+// Items returns the elements of the value: separated by commas or white
+// space, with what is in braces kept together.
+func (a *Assignment) Items() []string { return SplitList(a.Value()) }
+
+// NameSpan returns the place of the name.
+func (a *Assignment) NameSpan() diag.Span {
+	return diag.Span{Start: a.at(0), End: a.at(a.nameEnd)}
+}
+
+// ValueSpan returns the place of the value, from its first to its last byte
+// that is not white space. For an empty value it is an empty span.
+func (a *Assignment) ValueSpan() diag.Span {
+	return diag.Span{Start: a.at(a.valStart), End: a.at(a.valEnd)}
+}
+
+// ItemSpan returns the place of item i of [Assignment.Items]. For an i that
+// does not exist it is the place of the value.
+func (a *Assignment) ItemSpan(i int) diag.Span {
+	l := a.list()
+	if i < 0 || i >= len(l.items) {
+		return a.ValueSpan()
+	}
+	return diag.Span{Start: a.at(l.items[i].start), End: a.at(l.items[i].end)}
+}
+
+// ValuePos returns the position in the file of byte i of Value.
+func (a *Assignment) ValuePos(i int) diag.Position {
+	if !a.multi {
+		return a.at(min(a.valStart+max(i, 0), a.valEnd))
+	}
+	text := a.text()
+	lead := len(text.Bytes[a.joinedEq(text)+1:]) - len(cflines.TrimLeft(text.Bytes[a.joinedEq(text)+1:]))
+	return a.at(text.Pos(a.joinedEq(text) + 1 + lead + max(i, 0)).Offset)
+}
+
+// text returns the joined logical line; its positions are offsets into raw.
+func (a *Assignment) text() cflines.Text {
+	return cflines.Item{Kind: cflines.Logical, End: len(a.raw), Line: 1}.Text([]byte(a.raw))
+}
+
+// joinedEq returns the index of the "=" in the joined line.
+func (a *Assignment) joinedEq(text cflines.Text) int {
+	for i, c := range text.Bytes {
+		if c == '=' {
+			return i
+		}
+	}
+	return len(text.Bytes) - 1 // never: parsing found one
+}
+
+// Name returns the name given to [Parse], as it stands in findings.
+func (f *File) Name() string { return f.name }
+
+// Len returns the size of the file in bytes.
+func (f *File) Len() int { return f.size }
+
+// Bytes returns the file. For a file that was not edited it equals what was
+// parsed, whatever that was.
+func (f *File) Bytes() []byte { return f.AppendTo(make([]byte, 0, f.size)) }
+
+// AppendTo appends the bytes of the file to dst.
+func (f *File) AppendTo(dst []byte) []byte {
+	for _, e := range f.entries {
+		dst = append(dst, e.base().raw...)
+	}
+	return dst
+}
+
+// WriteTo writes the bytes of the file.
+func (f *File) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(f.Bytes())
+	return int64(n), err
+}
+
+// Clone returns a copy that can be edited without changing f.
+func (f *File) Clone() *File {
+	c := &File{name: f.name, size: f.size, entries: make([]Entry, len(f.entries))}
+	for i, e := range f.entries {
+		c.entries[i] = clone(e)
+	}
+	return c
+}
+
+func clone(e Entry) Entry {
+	switch e := e.(type) {
+	case *Assignment:
+		d := *e
+		return &d
+	case *Comment:
+		d := *e
+		return &d
+	case *Blank:
+		d := *e
+		return &d
+	}
+	d := *e.(*Bad)
+	return &d
+}
+
+// Entries yields every entry in order. The file must not be edited while the
+// sequence is used.
+func (f *File) Entries() iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		for _, e := range f.entries {
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// All yields every assignment in order, those overridden by a later one
+// included. The file must not be edited while the sequence is used.
+func (f *File) All() iter.Seq[*Assignment] {
+	return func(yield func(*Assignment) bool) {
+		for _, e := range f.entries {
+			if a, ok := e.(*Assignment); ok && !yield(a) {
+				return
+			}
+		}
+	}
+}
+
+// Find returns the assignment of name that counts, which is the last one, and
+// nil when there is none. Names are compared whole and with their case.
+func (f *File) Find(name string) *Assignment {
+	for i := len(f.entries) - 1; i >= 0; i-- {
+		if a, ok := f.entries[i].(*Assignment); ok && a.Name() == name {
+			return a
+		}
+	}
+	return nil
+}
+
+// Get returns the value that name has in this file; ok is false when it is
+// not set. What Postfix uses then is the business of [Env].
+func (f *File) Get(name string) (value string, ok bool) {
+	if a := f.Find(name); a != nil {
+		return a.Value(), true
+	}
+	return "", false
+}
+
+// Doc returns the comment block that belongs to an assignment: the comment
+// lines directly above it, without their "#". A commented-out setting ends
+// the block. It is "" when a is not of this file.
+func (f *File) Doc(a *Assignment) string {
+	i := f.index(a)
+	if i < 0 {
+		return ""
+	}
+	first := i
+	for first > 0 {
+		c, ok := f.entries[first-1].(*Comment)
+		if !ok || disabledName(c) != "" {
+			break
+		}
+		first--
+	}
+	var lines []string
+	for _, e := range f.entries[first:i] {
+		lines = append(lines, e.(*Comment).Text())
+	}
+	return strings.Trim(strings.Join(lines, "\n"), "\n")
+}
+
+// index returns the place of e in the file, or -1.
+func (f *File) index(e Entry) int {
+	if e == nil {
+		return -1
+	}
+	n := e.base()
+	for i, x := range f.entries {
+		if x.base() == n {
+			return i
+		}
+	}
+	return -1
+}
+
+// ErrNotInFile is returned for an entry that is not, or no longer, part of
+// the file.
+var ErrNotInFile = errors.New("maincf: the entry is not part of this file")
+
+// SplitList cuts a parameter value into its elements: separated by commas and
+// white space, with what is in braces kept together.
+func SplitList(value string) []string {
+	var items []string
+	for _, item := range table.Elements(value) {
+		items = append(items, item)
+	}
+	return items
+}
+
+// JoinList is the opposite of [SplitList]: the elements separated by ", ".
+func JoinList(items []string) string { return strings.Join(items, ", ") }
+
+// trim removes Postfix's white space from both ends.
+func trim(s string) string {
+	for len(s) > 0 && cflines.IsSpace(s[0]) {
+		s = s[1:]
+	}
+	return trimRight(s)
+}
+
+func trimRight(s string) string {
+	for len(s) > 0 && cflines.IsSpace(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+func cutNUL(s string) string {
+	s, _, _ = strings.Cut(s, "\x00")
+	return s
+}

@@ -1,0 +1,251 @@
+package maincf
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/postfixkit/postfixkit/diag"
+)
+
+// corpus returns the main.cf files of testdata/corpus by name.
+func corpus(t testing.TB) map[string][]byte {
+	t.Helper()
+	names, err := filepath.Glob("testdata/corpus/*.cf")
+	if err != nil || len(names) < 60 {
+		t.Fatalf("testdata/corpus: %d files, %v", len(names), err)
+	}
+	files := map[string][]byte{}
+	for _, name := range names {
+		if files[filepath.Base(name)], err = os.ReadFile(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
+var shapes = []string{
+	"", "\n", "a", "a\n", "a=", "=a\n", "# c", "a = b", "a = b\r\nc = d\r\n", "a\n = b\n", "a\n# c\n = b\n",
+	" a = b\n c\n# d\ne = f\n", "a = b\n\n# c\n\n d\n\n# e\n", "a = b\x00c\n d\ne=f\n", "a = \x00\n", "a\x00=b\n",
+	"a = 1\na = 2\n# x\na = 3", "a = b, c\n    d, # e\n    f\n", "a =\n    b,\n    # c\n    d\nz = 1\n",
+	"a =\n\t{ b, c\n\t# in\n\t d }, e\n", "#a = b\n#  c\n#d = e\n", "#a =\n# b,\n# c\n", "a = { b\n", "a = b }\n",
+	"a = b c\v\n", "a = b\n , c\n , d\n", "a = ,\n", "a = ,,b,,\n", "a = #b\n", "a = b #c\n", "  #\n a\n", "\xff\xfe = \xff\n",
+	"a = b,\n #\n\n\t c,\n", "a = b, c", "a =\r\n  b\r\n  # x\r\n  c", "a=b\n\x00\n", "a = b\r", "\r\na\r = b\r\n",
+}
+
+// consistent checks that f is what its own bytes say.
+func consistent(t *testing.T, what string, f *File) {
+	t.Helper()
+	src := f.Bytes()
+	if len(src) != f.Len() {
+		t.Fatalf("%s: %d bytes, Len says %d", what, len(src), f.Len())
+	}
+	g, _ := Parse("again", src)
+	if len(f.entries) != len(g.entries) {
+		t.Fatalf("%s: %d entries, its bytes %q have %d", what, len(f.entries), src, len(g.entries))
+	}
+	for i, e := range f.entries {
+		h := g.entries[i]
+		if e.Raw() != h.Raw() || e.Span() != h.Span() {
+			t.Fatalf("%s: entry %d is %q at %+v, parsed again %q at %+v", what, i, e.Raw(), e.Span(), h.Raw(), h.Span())
+		}
+		if a, ok := e.(*Assignment); ok {
+			if b, ok := h.(*Assignment); !ok || a.Value() != b.Value() || a.Name() != b.Name() || a.ValueSpan() != b.ValueSpan() {
+				t.Fatalf("%s: entry %d differs from its bytes %q", what, i, a.Raw())
+			}
+		} else if e, bad := e.(*Bad); bad {
+			if h, ok := h.(*Bad); !ok || e.why != h.why {
+				t.Fatalf("%s: entry %d: bad no more", what, i)
+			}
+		}
+	}
+}
+
+// otherLines returns the raw text of everything but the assignments of name.
+func otherLines(f *File, name string) (lines []string) {
+	for e := range f.Entries() {
+		if a, ok := e.(*Assignment); !ok || a.Name() != name {
+			lines = append(lines, e.Raw())
+		}
+	}
+	return lines
+}
+
+// subsequence reports whether all of want are in got in that order, a missing
+// final newline aside; more of got is allowed.
+func subsequence(want, got []string) bool {
+	for _, g := range got {
+		if len(want) > 0 && (want[0] == g || g == want[0]+"\n" || g == want[0]+"\r\n") {
+			want = want[1:]
+		}
+	}
+	return len(want) == 0
+}
+
+func checkEdits(t *testing.T, src []byte, name, value string) {
+	f, err := Parse("main.cf", src)
+	if f == nil || !bytes.Equal(f.Bytes(), src) {
+		t.Fatalf("%q printed as %q", src, f.Bytes())
+	}
+	consistent(t, "parsed", f)
+	bad := 0
+	end := diag.Position{Line: 1, Col: 1}
+	for e := range f.Entries() {
+		if e.Span().Start != end {
+			t.Fatalf("entry %q starts at %+v, the one before ended at %+v", e.Raw(), e.Span().Start, end)
+		}
+		end = e.Span().End
+		if _, ok := e.(*Bad); ok {
+			bad++
+		}
+		if a, ok := e.(*Assignment); ok {
+			v := a.ValueSpan()
+			if got := string(src[v.Start.Offset:v.End.Offset]); !a.multi && got != a.Value() || a.Value() != "" && got == "" {
+				t.Fatalf("value %q stands at %q", a.Value(), got)
+			}
+			for i, item := range a.Items() {
+				s := a.ItemSpan(i)
+				if got := string(src[s.Start.Offset:s.End.Offset]); got != item && !strings.Contains(got, "\n") {
+					t.Fatalf("item %q stands at %q", item, got)
+				}
+			}
+		}
+	}
+	if (err != nil) != (bad > 0) {
+		t.Fatalf("%d bad lines, error %v", bad, err)
+	}
+
+	// Set: the value is there, everything else is as it was.
+	before := otherLines(f, name)
+	old, had := f.Get(name)
+	g := f.Clone()
+	if err := g.Set(name, value); err == nil {
+		consistent(t, "Set", g)
+		if got, ok := g.Get(name); !ok || got != trim(value) {
+			t.Fatalf("Set(%q, %q) of %q: got %q", name, value, src, got)
+		}
+		if after := otherLines(g, name); !subsequence(before, after) {
+			t.Fatalf("Set(%q, %q) of %q: other lines changed: %q", name, value, src, after)
+		}
+		if had && old == trim(value) && !bytes.Equal(g.Bytes(), src) {
+			t.Fatalf("Set(%q, %q) changed %q though the value was there", name, value, src)
+		}
+		again := g.Bytes()
+		if err := g.Set(name, value); err != nil || !bytes.Equal(g.Bytes(), again) {
+			t.Fatalf("second Set(%q, %q) of %q changed something: %v", name, value, src, err)
+		}
+	} else if !bytes.Equal(g.Bytes(), src) {
+		t.Fatalf("Set failed (%v) and changed %q", err, src)
+	}
+	if !bytes.Equal(f.Bytes(), src) {
+		t.Fatal("an edit of the clone changed the original")
+	}
+
+	g = f.Clone()
+	count := 0
+	for a := range f.All() {
+		if a.Name() == name {
+			count++
+		}
+	}
+	if n := g.Delete(name); n != count || g.Find(name) != nil || !slices.Equal(otherLines(g, name), before) {
+		t.Fatalf("Delete(%q) of %q: %d of %d, %q", name, src, n, count, g.Bytes())
+	}
+	consistent(t, "Delete", g)
+
+	g = f.Clone()
+	if n := g.CommentOut(name); n != count || g.Find(name) != nil || !subsequence(before, otherLines(g, name)) {
+		t.Fatalf("CommentOut(%q) of %q: %d of %d, %q", name, src, n, count, g.Bytes())
+	}
+	consistent(t, "CommentOut", g)
+	g.Uncomment(name)
+	consistent(t, "Uncomment", g)
+
+	g = f.Clone()
+	n := g.FoldDuplicates(name)
+	if got, ok := g.Get(name); ok != had || got != old || n != max(0, count-1) {
+		t.Fatalf("FoldDuplicates(%q) of %q: %q", name, src, g.Bytes())
+	}
+	consistent(t, "FoldDuplicates", g)
+
+	items := func(f *File) []string {
+		v, _ := f.Get(name)
+		return SplitList(v)
+	}
+	g = f.Clone()
+	changed, err := g.AddItem(name, value)
+	consistent(t, "AddItem", g)
+	if changed != !bytes.Equal(g.Bytes(), src) && err == nil || err != nil && !bytes.Equal(g.Bytes(), src) {
+		t.Fatalf("AddItem(%q, %q) of %q: changed %v, error %v, %q", name, value, src, changed, err, g.Bytes())
+	}
+	if err == nil {
+		if got, want := items(g), append(items(f), SplitList(trim(value))...); changed && had && !slices.Equal(got, want) {
+			t.Fatalf("AddItem(%q, %q) of %q: %q, want %q: %q", name, value, src, g.Bytes(), want, got)
+		}
+		if !subsequence(before, otherLines(g, name)) {
+			t.Fatalf("AddItem(%q, %q) of %q: other lines changed: %q", name, value, src, g.Bytes())
+		}
+		if changed, err := g.RemoveItem(name, value); err == nil {
+			consistent(t, "RemoveItem", g)
+			if !changed || (list{items: listOf(items(g))}).find(SplitList(trim(value))) >= 0 {
+				t.Fatalf("RemoveItem(%q, %q) after AddItem to %q: %v %q", name, value, src, changed, g.Bytes())
+			}
+			if !subsequence(before, otherLines(g, name)) {
+				t.Fatalf("RemoveItem(%q, %q) of %q: other lines changed: %q", name, value, src, g.Bytes())
+			}
+		}
+	}
+
+	for i := range f.entries[:min(1, len(f.entries))] {
+		g := f.Clone()
+		if err := g.InsertBefore(g.entries[i], name+" = "+value); err == nil && checkName(name) == nil {
+			consistent(t, "InsertBefore", g)
+			if a, ok := g.entries[i].(*Assignment); !ok {
+				continue // the name starts a comment
+			} else if got := a.Value(); got != trim(cutNUL(value)) && !strings.Contains(value, "\n") {
+				t.Fatalf("InsertBefore: %q", got)
+			}
+		}
+	}
+}
+
+func FuzzFile(f *testing.F) {
+	for i, s := range shapes {
+		f.Add([]byte(s), "a", []string{"x", "b", "{ x, y }", "", "c\td", " e "}[i%6])
+	}
+	f.Fuzz(func(t *testing.T, src []byte, name, value string) {
+		if len(src) > 1<<12 || len(name) > 64 || len(value) > 256 {
+			return
+		}
+		checkEdits(t, src, name, value)
+		// A name that is there tells more than one that is not.
+		for _, line := range bytes.SplitN(src, []byte("\n"), 4) {
+			if n, _, ok := bytes.Cut(line, []byte("=")); ok {
+				checkEdits(t, src, trim(string(n)), value)
+			}
+		}
+	})
+}
+
+func TestShapes(t *testing.T) {
+	for _, src := range shapes {
+		for _, name := range []string{"a", "c", "e", "new"} {
+			for _, value := range []string{"", "x", "b", "c", "d", "x, y", "{ x }", "#x", "x\ty", " x "} {
+				checkEdits(t, []byte(src), name, value)
+			}
+		}
+	}
+}
+
+func TestCorpusEdits(t *testing.T) {
+	for _, src := range corpus(t) {
+		f, _ := Parse("main.cf", src)
+		checkEdits(t, src, "relayhost", "[mx.example.net]:587")
+		for a := range f.All() {
+			checkEdits(t, src, a.Name(), "value")
+		}
+	}
+}
