@@ -41,12 +41,16 @@ var importRules = []struct {
 		"internal/filelock", "internal/mmap", "github.com/cespare/xxhash/v2"}},
 
 	{"regexpmap", []string{"diag", "table", "internal/cflines", "internal/macro", "internal/literal", "internal/casefold", "github.com/dlclark/regexp2/v2"}},
+	{"socketmap", []string{"table"}},
+	{"tcptable", []string{"table"}},
+	{"proxymap", []string{"table"}},
 	{"cidrmap", []string{"diag", "table", "internal/cflines", "internal/macro", "internal/literal"}},
 	{"accessmap", []string{"diag", "table", "internal/mailaddr", "internal/casefold"}},
 	{"headercheck", []string{"diag", "table", "internal/mailaddr"}},
 
 	{"examples/...", []string{".", "accessmap", "aliases", "cidrmap", "diag", "hashmap/...", "headercheck", "maincf", "mastercf", "regexpmap", "table", "textmap"}},
-	{"cmd/...", []string{"..."}},
+	{"cmd/...", []string{"...", "cmd/internal/..."}},
+	{"scripts/...", nil},
 	// The root brings everything together; nothing below imports it but
 	// commands and examples.
 	{".", []string{"accessmap", "aliases", "cidrmap", "diag", "hashmap/...", "headercheck", "maincf", "mastercf", "regexpmap", "table", "textmap"}},

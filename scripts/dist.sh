@@ -12,5 +12,8 @@ for target in ${TARGETS:-linux/amd64 linux/arm64}; do
 			$GO build -trimpath -buildvcs=false -ldflags "-s -w -buildid=" -o "$dir/" "./$cmd"
 	done
 done
+for dir in dist/*-*/; do
+	$GO run ./scripts/sbom "$dir"* >"${dir%/}.cdx.json"
+done
 echo "version $version"
 (cd dist && find . -type f ! -name SHA256SUMS | sort | xargs sha256sum | tee SHA256SUMS)
