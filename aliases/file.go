@@ -130,7 +130,7 @@ func (f *File) append(n node) {
 }
 
 // fold returns a name in internal form as it is compared.
-func (f *File) fold(name string) string { return string(f.opts.appendFolded(nil, []byte(name))) }
+func (f *File) fold(name string) string { return f.opts.fold(name) }
 
 // Bytes returns the text of the file: what was parsed, with the edits made.
 func (f *File) Bytes() []byte {
