@@ -341,8 +341,8 @@ func (s *Service) fieldEdits(c Field, v string) []diag.Edit {
 		}
 		gap := s.text.s[from:to]
 		if strings.Trim(gap, " ") != "" {
-			if e, ok := s.tabGap(i, from, to, v, t); ok && i == int(c)-1 {
-				edits = append(edits, e...)
+			if i == int(c)-1 {
+				edits = append(edits, s.tabGap(from, to, v, t)...)
 			}
 			break
 		}
@@ -355,25 +355,19 @@ func (s *Service) fieldEdits(c Field, v string) []diag.Edit {
 	return edits
 }
 
-// tabGap gives the edits for a gap with tabs right behind a column: as many
-// tabs as lead to the same tab stop.
-func (s *Service) tabGap(i, from, to int, v string, t token) ([]diag.Edit, bool) {
-	head := s.text.pos(t.start).Col - 1
-	first := s.text.pieceOf(t.start)
-	lead := s.text.s[t.start-head : t.start]
-	if first != 0 || head > t.start || strings.Trim(s.text.s[from:to], "\t") != "" {
-		return nil, false
+// tabGap gives the edit of a gap of tabs right behind a column: as many tabs
+// as lead to the same place on screen.
+func (s *Service) tabGap(from, to int, v string, t token) []diag.Edit {
+	if strings.Trim(s.text.s[from:to], "\t") != "" || s.text.pieceOf(t.start) != s.text.pieceOf(to) {
+		return nil
 	}
-	goal := width(lead + s.text.s[t.start:to])
-	now := width(lead + v)
-	n := 1
-	if goal > now {
-		n = (goal - now + 7) / 8
-	}
+	lead := string(s.file.src[s.text.pieces[s.text.pieceOf(t.start)].lineStart:s.text.pos(t.start).Offset])
+	goal, now := width(lead+s.text.s[t.start:to]), width(lead+v)
+	n := max(1, (goal-now+7)/8)
 	if n == to-from {
-		return nil, true
+		return nil
 	}
-	return s.text.replace(from, to, strings.Repeat("\t", n)), true
+	return s.text.replace(from, to, strings.Repeat("\t", n))
 }
 
 // width is the screen column behind text, tabs every eight.
