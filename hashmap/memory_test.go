@@ -1,0 +1,309 @@
+package hashmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/postfixkit/postfixkit/table"
+)
+
+func listAll(t testing.TB, l table.Lister) (all []table.Entry) {
+	t.Helper()
+	for e, err := range l.All(context.Background()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+func TestMemory(t *testing.T) {
+	var zero Memory
+	if _, ok := zero.Get(""); ok || zero.Len() != 0 {
+		t.Error("the zero table has an entry")
+	}
+	long := strings.Repeat("long", 1<<19)
+	entries := []table.Entry{{Key: "a", Value: "1"}, {}, {Key: "k" + long, Value: "v" + long}, {Key: "b\x00", Value: "\x00"}, {Key: "c", Value: strings.Repeat("x", 130)}}
+	var b MemoryBuilder
+	for i, e := range entries {
+		var err error
+		if i%2 == 0 {
+			err = b.AddString(e.Key, e.Value)
+		} else {
+			err = b.Add([]byte(e.Key), []byte(e.Value))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := listAll(t, m); !reflect.DeepEqual(got, entries) {
+		t.Error("All differs from what was added")
+	}
+	for _, e := range entries {
+		if v, ok := m.Get(e.Key); v != e.Value || !ok {
+			t.Errorf("Get(%.10q): %.10q %v", e.Key, v, ok)
+		}
+		if v, ok := m.GetBytes([]byte(e.Key)); v != e.Value || !ok {
+			t.Errorf("GetBytes(%.10q): %.10q %v", e.Key, v, ok)
+		}
+		if v, ok, _ := m.AppendLookup([]byte("x"), []byte(e.Key)); string(v) != "x"+e.Value || !ok {
+			t.Errorf("AppendLookup(%.10q): %.10q %v", e.Key, v, ok)
+		}
+	}
+	if v, ok, err := m.Lookup(context.Background(), "none"); v != "" || ok || err != nil {
+		t.Errorf("miss: %q %v %v", v, ok, err)
+	}
+	if b.Len() != 0 {
+		t.Error("the builder is not empty after Build")
+	}
+}
+
+func TestMemoryDuplicates(t *testing.T) {
+	add := []table.Entry{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}, {Key: "a", Value: "33"}, {Key: "c", Value: "4"}, {Key: "a", Value: "5"}}
+	for _, c := range []struct {
+		policy Duplicates
+		want   []table.Entry
+		report string
+	}{
+		{KeepFirst, []table.Entry{add[0], add[1], add[3]}, "a 0 2, a 0 4, "},
+		{KeepAll, []table.Entry{add[0], add[1], add[3]}, "a 0 2, a 0 4, "},
+		{KeepLast, []table.Entry{add[1], add[3], add[4]}, "a 0 2, a 2 4, "},
+		{RejectDuplicates, nil, "a 0 2, a 0 4, "},
+	} {
+		report := ""
+		b := MemoryBuilder{Duplicates: c.policy, OnDuplicate: func(key string, first, again int) {
+			report += fmt.Sprintf("%s %d %d, ", key, first, again)
+		}}
+		for _, e := range add {
+			if err := b.AddString(e.Key, e.Value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m, err := b.Build()
+		if report != c.report {
+			t.Errorf("policy %d: reported %s", c.policy, report)
+		}
+		if c.want == nil {
+			var d *DuplicateError
+			if !errors.As(err, &d) || !errors.Is(err, ErrDuplicate) || d.Again != 2 || d.Count != 2 {
+				t.Errorf("policy %d: got %v", c.policy, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := listAll(t, m); !reflect.DeepEqual(got, c.want) || m.Len() != 3 {
+			t.Errorf("policy %d: got %v, %d entries", c.policy, got, m.Len())
+		}
+		size := int64(0)
+		for _, e := range c.want {
+			size += int64(len(e.Key) + len(e.Value))
+		}
+		if m.Size() != size {
+			t.Errorf("policy %d: size %d, want %d", c.policy, m.Size(), size)
+		}
+	}
+}
+
+// Keys whose hashes were chosen to fall into one place must not make building
+// quadratic, or lookups slow.
+func TestMemoryHostileKeys(t *testing.T) {
+	const n = 1500
+	keys := make([]string, 0, n)
+	for i := 0; len(keys) < n; i++ {
+		key := strconv.Itoa(i)
+		if xxhash.Sum64String(key)>>53 == 0 { // the same 1/2048 of the index
+			keys = append(keys, key)
+		}
+	}
+	var b MemoryBuilder
+	for _, k := range keys {
+		b.AddString(k, k)
+	}
+	m, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !m.seeded {
+		t.Error("the keys went unnoticed")
+	}
+	for _, k := range keys {
+		if v, ok := m.Get(k); v != k || !ok {
+			t.Fatalf("%s: got %q", k, v)
+		}
+		if v, ok := m.GetBytes([]byte(k)); v != k || !ok {
+			t.Fatalf("%s: got %q", k, v)
+		}
+	}
+}
+
+func TestMemoryNoAllocation(t *testing.T) {
+	m, keys := memoryOf(t, 1000)
+	ctx := context.Background()
+	raw, dst := []byte(keys[7]), make([]byte, 0, 64)
+	if n := testing.AllocsPerRun(100, func() {
+		m.Lookup(ctx, keys[7])
+		m.GetBytes(raw)
+		m.AppendLookup(dst, raw)
+		m.Get("no such key")
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// Agreement with a map, over any sequence of additions.
+func FuzzMemory(f *testing.F) {
+	f.Add([]byte("a\x00b\x00a\x00c"), uint8(1))
+	f.Add([]byte("\x00\x00\x00\x00"), uint8(2))
+	f.Fuzz(func(t *testing.T, data []byte, policy uint8) {
+		b := MemoryBuilder{Duplicates: KeepFirst + Duplicates(policy%2)}
+		want := map[string]string{}
+		parts := strings.Split(string(data), "\x00")
+		for i := 0; i+1 < len(parts); i += 2 {
+			k, v := parts[i], parts[i+1]
+			if err := b.AddString(k, v); err != nil {
+				t.Fatal(err)
+			}
+			if _, twice := want[k]; !twice || b.Duplicates == KeepLast {
+				want[k] = v
+			}
+		}
+		m, err := b.Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for _, e := range listAll(t, m) {
+			got[e.Key] = e.Value
+			if v, ok := m.Get(e.Key); v != e.Value || !ok {
+				t.Fatalf("%q: got %q %v, listed %q", e.Key, v, ok, e.Value)
+			}
+		}
+		if !reflect.DeepEqual(got, want) || m.Len() != len(want) {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+		if _, ok := want["absent"]; !ok {
+			if _, ok := m.GetBytes([]byte("absent")); ok {
+				t.Fatal("found what is not there")
+			}
+		}
+	})
+}
+
+func benchKey(i int) string { return fmt.Sprintf("user%08d@example.org", i) }
+
+func memoryOf(t testing.TB, n int) (*Memory, []string) {
+	t.Helper()
+	var b MemoryBuilder
+	keys := make([]string, 0, min(n, 1<<20))
+	for i := range n {
+		k := benchKey(i)
+		b.AddString(k, fmt.Sprintf("mailbox%09d", i))
+		if len(keys) < cap(keys) {
+			keys = append(keys, k)
+		}
+	}
+	m, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+	return m, keys
+}
+
+func BenchmarkMemoryGet(b *testing.B) {
+	for _, n := range []int{1e3, 1e5, 1e6} {
+		m, keys := memoryOf(b, n)
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if _, ok := m.Get(keys[i]); !ok {
+					b.Fatal("not found")
+				}
+				if i++; i == len(keys) {
+					i = 0
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkGoMapGet(b *testing.B) {
+	for _, n := range []int{1e3, 1e5, 1e6} {
+		m, keys := make(map[string]string, n), make([]string, n)
+		for i := range n {
+			keys[i] = benchKey(i)
+			m[strings.Clone(keys[i])] = fmt.Sprintf("mailbox%09d", i)
+		}
+		rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			i := 0
+			for b.Loop() {
+				if m[keys[i]] == "" {
+					b.Fatal("not found")
+				}
+				if i++; i == len(keys) {
+					i = 0
+				}
+			}
+		})
+	}
+}
+
+// TestMemoryTenMillion measures what the doc comment promises.
+func TestMemoryTenMillion(t *testing.T) {
+	if os.Getenv("POSTFIXKIT_LONG") == "" {
+		return
+	}
+	const n = 10_000_000
+	start := time.Now()
+	var b MemoryBuilder
+	key, value := make([]byte, 0, 64), make([]byte, 0, 64)
+	for i := range n {
+		key = append(strconv.AppendInt(append(key[:0], "user"...), int64(i+10_000_000), 10), "@example.org"...)
+		value = strconv.AppendInt(append(value[:0], "mailbox"...), int64(i+100_000_000), 10)
+		if err := b.Add(key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	added := time.Since(start)
+	m, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("added in %v, whole build %v", added, time.Since(start))
+	var st runtime.MemStats
+	runtime.ReadMemStats(&st)
+	t.Logf("from system %d MB", st.Sys>>20)
+	gc := time.Now()
+	runtime.GC()
+	t.Logf("collection %v", time.Since(gc))
+	runtime.ReadMemStats(&st)
+	t.Logf("heap %d MB, %.1f bytes an entry", st.HeapAlloc>>20, float64(st.HeapAlloc)/n)
+	if status, err := os.ReadFile("/proc/self/status"); err == nil {
+		for line := range strings.Lines(string(status)) {
+			if strings.HasPrefix(line, "VmHWM") {
+				t.Log(strings.TrimSpace(line))
+			}
+		}
+	}
+	runtime.KeepAlive(m)
+}

@@ -1,0 +1,207 @@
+package hashmap
+
+import (
+	"hash/maphash"
+	"math/bits"
+)
+
+// A MemoryBuilder collects the entries of a [Memory]. The zero value is ready
+// and rejects repeated keys. Not safe for concurrent use.
+type MemoryBuilder struct {
+	// Duplicates says what becomes of a key that is added again. KeepAll
+	// counts as KeepFirst.
+	Duplicates Duplicates
+	// OnDuplicate, when set, is called by Build for every entry whose key was
+	// added before, in the order they were added, whatever Duplicates says.
+	// first and again count the calls of Add from 0; first is the entry that
+	// counted until then.
+	OnDuplicate func(key string, first, again int)
+
+	blocks []string
+	block  []byte // the one being filled
+	n      int
+	size   int64
+}
+
+// Add appends a copy of one entry. It fails only when the table is full, at 16
+// TiB.
+func (b *MemoryBuilder) Add(key, value []byte) error { return addEntry(b, key, value) }
+
+// AddString is Add for strings.
+func (b *MemoryBuilder) AddString(key, value string) error { return addEntry(b, key, value) }
+
+func addEntry[T string | []byte](b *MemoryBuilder, key, value T) error {
+	// An entry has to begin where its place can name it, and blocks are kept
+	// to their size, unless one entry needs more.
+	if len(b.block) > 0 && len(b.block)+len(key)+len(value)+20 > blockSize {
+		b.endBlock()
+		if len(b.blocks) == maxBlocks {
+			return ErrTooLarge
+		}
+	}
+	block := appendUvarint(b.block, len(key))
+	block = appendUvarint(block, len(value))
+	block = append(block, key...)
+	b.block = append(block, value...)
+	b.size += int64(len(key)) + int64(len(value))
+	b.n++
+	return nil
+}
+
+func appendUvarint(dst []byte, v int) []byte {
+	for ; v >= 0x80; v >>= 7 {
+		dst = append(dst, byte(v)|0x80)
+	}
+	return append(dst, byte(v))
+}
+
+// endBlock copies the block to where it stays, in its exact size.
+func (b *MemoryBuilder) endBlock() {
+	b.blocks = append(b.blocks, string(b.block))
+	if cap(b.block) > 2*blockSize {
+		b.block = nil
+	}
+	b.block = b.block[:0]
+}
+
+// Len returns how many entries were added.
+func (b *MemoryBuilder) Len() int { return b.n }
+
+// Build returns the table and leaves the builder empty. Its error is a
+// *[DuplicateError] when keys are repeated and that is not allowed.
+func (b *MemoryBuilder) Build() (*Memory, error) {
+	if len(b.block) > 0 {
+		b.endBlock()
+	}
+	x := indexer{m: &Memory{blocks: b.blocks, n: b.n, size: b.size}, policy: b.Duplicates, report: b.OnDuplicate}
+	b.blocks, b.block, b.n, b.size = nil, nil, 0, 0
+	if x.m.n == 0 {
+		return x.m, nil
+	}
+	// Seven in ten places taken: few full buckets, and one that is not.
+	x.m.buckets = make([]bucket, int(float64(x.m.n)/(bucketSlots*0.7))+1)
+	if !x.run(maxProbes) {
+		// Somebody chose keys whose hashes collide, to make lookups slow. The
+		// hash with a secret seed spreads them and is a little slower.
+		x.m.seed, x.m.seeded = maphash.MakeSeed(), true
+		clear(x.m.buckets)
+		x.run(x.m.n)
+	}
+	return x.finish()
+}
+
+// maxProbes is how many buckets a search may look at before the keys are taken
+// for hostile. Random hashes stay far below it at any number of entries.
+const maxProbes = 128
+
+// An indexer fills the index of a table.
+type indexer struct {
+	m       *Memory
+	policy  Duplicates
+	report  func(key string, first, again int)
+	repeats []repeat
+	lost    int64 // bytes of entries that do not count
+}
+
+// repeat says that the entry at place again has the key of the one at first.
+type repeat struct{ first, again uint64 }
+
+// run enters all entries in the order they were added. It gives up and reports
+// false when a search takes more than limit steps.
+func (x *indexer) run(limit int) bool {
+	m := x.m
+	x.repeats, x.lost = nil, 0
+	for i, block := range m.blocks {
+		for at := 0; at < len(block); {
+			key, value, n := readEntry(block[at:])
+			place := uint64(i)<<offsetBits | uint64(at)
+			at += n
+			if !x.enter(key, value, place, limit) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (x *indexer) enter(key, value string, place uint64, limit int) bool {
+	m := x.m
+	h := m.hash(key)
+	tag := tagOf(h)
+	for i := m.start(h); limit > 0; limit-- {
+		b := &m.buckets[i]
+		for found := b.matches(tag); found != 0; found &= found - 1 {
+			at := &b[1+bits.TrailingZeros64(found)/8&7]
+			k, v := m.entry(*at)
+			if k != key {
+				continue
+			}
+			x.repeats = append(x.repeats, repeat{*at, place})
+			x.lost += int64(len(key))
+			if x.policy == KeepLast {
+				*at, value = place, v
+			}
+			x.lost += int64(len(value))
+			return true
+		}
+		if !b.full() {
+			used := (bits.Len64(b[0]) + 7) / 8
+			b[0] |= tag << (8 * used)
+			b[(1+used)&7] = place
+			return true
+		}
+		if i++; i == uint(len(m.buckets)) {
+			i = 0
+		}
+	}
+	return false
+}
+
+func (x *indexer) finish() (*Memory, error) {
+	m := x.m
+	if len(x.repeats) == 0 {
+		return m, nil
+	}
+	m.dead = true
+	m.n -= len(x.repeats)
+	m.size -= x.lost
+	if x.report == nil && x.policy != RejectDuplicates {
+		return m, nil
+	}
+	numbers := x.numbers()
+	var refused *DuplicateError
+	for _, r := range x.repeats {
+		key, _ := m.entry(r.again)
+		first, again := numbers[r.first], numbers[r.again]
+		if x.report != nil {
+			x.report(key, first, again)
+		}
+		if refused == nil {
+			refused = &DuplicateError{Key: key, First: first, Again: again, Count: len(x.repeats)}
+		}
+	}
+	if x.policy == RejectDuplicates {
+		return nil, refused
+	}
+	return m, nil
+}
+
+// numbers finds out which call of Add the entries of repeats came from.
+func (x *indexer) numbers() map[uint64]int {
+	wanted := make(map[uint64]int, 2*len(x.repeats))
+	for _, r := range x.repeats {
+		wanted[r.first], wanted[r.again] = 0, 0
+	}
+	number := 0
+	for i, block := range x.m.blocks {
+		for at := 0; at < len(block); number++ {
+			place := uint64(i)<<offsetBits | uint64(at)
+			if _, ok := wanted[place]; ok {
+				wanted[place] = number
+			}
+			_, _, n := readEntry(block[at:])
+			at += n
+		}
+	}
+	return wanted
+}
