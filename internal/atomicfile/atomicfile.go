@@ -59,6 +59,10 @@ type Options struct {
 	Mode fs.FileMode
 	// Owner is the owner of a file that does not exist yet; nil is the caller.
 	Owner *Owner
+	// SetMode and SetOwner give Mode and Owner to an existing file too.
+	SetMode, SetOwner bool
+	// Clear is taken from the mode of an existing file.
+	Clear fs.FileMode
 	// Fresh gives an existing file Mode and Owner too, as if it were new, and
 	// replaces a symbolic link instead of its target (what postmap does for
 	// cdb).
@@ -67,6 +71,10 @@ type Options struct {
 	InPlace InPlace
 	// LockWait limits the wait for another writer; 0 means a minute.
 	LockWait time.Duration
+
+	// Fault, when set, is asked before every operation and makes it fail; for
+	// tests of packages that write through this one.
+	Fault func(op string) error
 
 	ops *ops // tests make single operations fail
 }
@@ -101,6 +109,9 @@ func Create(ctx context.Context, path string, opts *Options) (*File, error) {
 		w.opts = *opts
 		if opts.ops != nil {
 			w.ops = opts.ops
+		}
+		if opts.Fault != nil {
+			w.ops = w.ops.failing(opts.Fault)
 		}
 	}
 	if w.opts.Mode == 0 {
@@ -301,8 +312,10 @@ func (w *File) commit() (Result, error) {
 func (w *File) dress() error {
 	mode, owner := w.opts.Mode, w.opts.Owner
 	keep := w.old != nil && !w.opts.Fresh
-	if keep {
-		mode = w.old.Mode()
+	if keep && !w.opts.SetMode {
+		mode = w.old.Mode() &^ w.opts.Clear
+	}
+	if keep && !w.opts.SetOwner {
 		owner = ownerOf(w.old)
 	}
 	if owner != nil {

@@ -378,3 +378,47 @@ func TestLockWait(t *testing.T) {
 		t.Errorf("%v, content %q", err, read(t, path))
 	}
 }
+
+func TestModeOfExisting(t *testing.T) {
+	for _, c := range []struct {
+		opts Options
+		want fs.FileMode
+	}{
+		{Options{}, 0o664},
+		{Options{Mode: 0o600}, 0o664},
+		{Options{Mode: 0o600, SetMode: true}, 0o600},
+		{Options{Mode: 0o600, Clear: 0o027}, 0o640},
+	} {
+		path := filepath.Join(t.TempDir(), "f")
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, 0o664); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := WriteFile(context.Background(), path, &c.opts, writeParts("new")); err != nil {
+			t.Fatal(err)
+		}
+		if st, _ := os.Stat(path); runtime.GOOS != "windows" && st.Mode().Perm() != c.want {
+			t.Errorf("%+v: mode %v, want %v", c.opts, st.Mode().Perm(), c.want)
+		}
+	}
+}
+
+func TestFault(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	var ops []string
+	_, err := WriteFile(context.Background(), path, &Options{Fault: func(op string) error {
+		ops = append(ops, op)
+		if op == "sync" {
+			return errors.New("no")
+		}
+		return nil
+	}}, writeParts("new"))
+	if err == nil || len(ops) < 4 {
+		t.Errorf("got %v after %v", err, ops)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("the file is there")
+	}
+}

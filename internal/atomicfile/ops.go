@@ -36,6 +36,44 @@ var realOps = ops{
 	syncDir:   syncDir,
 }
 
+// failing returns operations that ask fault first. A write that fails writes
+// half of its bytes, as a full disk does.
+func (o *ops) failing(fault func(op string) error) *ops {
+	half := func(p []byte, write func([]byte) (int, error)) (int, error) {
+		if err := fault("write"); err != nil {
+			n, _ := write(p[:len(p)/2])
+			return n, err
+		}
+		return write(p)
+	}
+	do := func(op string, run func() error) error {
+		if err := fault(op); err != nil {
+			return err
+		}
+		return run()
+	}
+	return &ops{
+		openAside: func(name string) (f *os.File, err error) {
+			err = do("open", func() error { f, err = o.openAside(name); return err })
+			return f, err
+		},
+		write: func(f *os.File, p []byte) (int, error) {
+			return half(p, func(p []byte) (int, error) { return o.write(f, p) })
+		},
+		writeAt: func(f *os.File, p []byte, off int64) (int, error) {
+			return half(p, func(p []byte) (int, error) { return o.writeAt(f, p, off) })
+		},
+		truncate:  func(f *os.File, n int64) error { return do("truncate", func() error { return o.truncate(f, n) }) },
+		sync:      func(f *os.File) error { return do("sync", func() error { return o.sync(f) }) },
+		chown:     func(f *os.File, u, g int) error { return do("chown", func() error { return o.chown(f, u, g) }) },
+		chmod:     func(f *os.File, m fs.FileMode) error { return do("chmod", func() error { return o.chmod(f, m) }) },
+		copyAttrs: func(f *os.File, from string) error { return do("xattr", func() error { return o.copyAttrs(f, from) }) },
+		close:     func(f *os.File) error { return do("close", func() error { return o.close(f) }) },
+		rename:    func(from, to string) error { return do("rename", func() error { return o.rename(from, to) }) },
+		syncDir:   func(dir string) error { return do("syncdir", func() error { return o.syncDir(dir) }) },
+	}
+}
+
 func openAside(name string) (*os.File, error) {
 	return os.OpenFile(name, os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 }
