@@ -1,11 +1,396 @@
 package hashmap
 
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"sort"
+
+	"github.com/postfixkit/postfixkit/diag"
+	"github.com/postfixkit/postfixkit/table"
+	"github.com/postfixkit/postfixkit/textmap"
+)
+
 // Duplicates says what becomes of a key that is added more than once.
 type Duplicates uint8
 
 const (
-	RejectDuplicates Duplicates = iota // an error
+	RejectDuplicates Duplicates = iota // an error, and nothing is written
 	KeepFirst                          // what postmap does, with a warning
 	KeepLast                           // postmap -r
 	KeepAll                            // postmap -w on cdb: lookups find the first; elsewhere the same as KeepFirst
 )
+
+// BuildOptions for [NewBuilder]. The zero value and nil store keys as they are
+// given, in the form Postfix gives the format, and reject repeated keys.
+type BuildOptions struct {
+	Duplicates Duplicates
+	// OnDuplicate, when set, is called for every record whose key was added
+	// before, in the order they were added, whatever Duplicates says. first
+	// and again count the calls of Add from 0.
+	OnDuplicate func(key string, first, again int)
+	// NUL says whether keys and values get a NUL at their end.
+	NUL NUL
+	// FoldKeys folds keys as Postfix does, by Unicode case folding with UTF8.
+	// [Builder.AddSource] does not: its source has folded them.
+	FoldKeys, UTF8 bool
+
+	PageSize  int  // of Berkeley DB and LMDB files; 0 is 4096
+	BigEndian bool // for machines like s390x; Berkeley DB and LMDB
+
+	// File says how WriteFile puts the table in place.
+	File FileOptions
+	// Verify makes WriteFile read the table back and compare all of it with
+	// what was added. It needs about as much memory again.
+	Verify bool
+	// Progress, when set, is called now and then.
+	Progress func(Progress)
+}
+
+// Progress tells how far a build or conversion is.
+type Progress struct {
+	Stage Stage
+	Done  int64 // records; bytes when writing
+	Total int64 // what Done will be at the end, -1 if not known
+}
+
+// Stage is a part of building a table. The zero Stage is invalid.
+type Stage uint8
+
+const (
+	Reading   Stage = iota + 1 // records are added
+	Writing                    // the file is written; no call comes while records are put in order before it
+	Verifying                  // the file is read back
+)
+
+// String is "reading", "writing" or "verifying".
+func (s Stage) String() string {
+	switch s {
+	case Reading:
+		return "reading"
+	case Writing:
+		return "writing"
+	case Verifying:
+		return "verifying"
+	}
+	return fmt.Sprintf("Stage(%d)", uint8(s))
+}
+
+// A Source yields the entries of a table's source one by one, as
+// [textmap.Scanner] does. Key and Value are valid until the next Scan, and Line
+// is the line the entry begins at.
+type Source interface {
+	Scan() bool
+	Key() []byte
+	Value() []byte
+	Line() int
+	Err() error
+}
+
+// A Builder collects records and writes them as one table file of any format.
+// Not safe for concurrent use.
+type Builder struct {
+	format Format
+	opts   BuildOptions
+	w      writer
+	nul    bool
+	err    error // what was wrong with the arguments of NewBuilder
+
+	key, value []byte // room for the stored form
+	source     string
+	lines      []int32     // of records by number, as far as they come from sources
+	findings   diag.List   // of sources
+	repeats    []duplicate // found when the table was put in order
+	resolved   int         // Len when repeats was filled, -1 before
+	copy       *MemoryBuilder
+}
+
+type duplicate struct {
+	key          string
+	first, again int
+}
+
+// NewBuilder returns an empty Builder for a format. What is wrong with its
+// arguments is the error of Add and of writing.
+func NewBuilder(f Format, opts *BuildOptions) *Builder {
+	b := &Builder{format: f, resolved: -1}
+	if opts != nil {
+		b.opts = *opts
+	}
+	if b.opts.Duplicates > KeepAll {
+		b.err = fmt.Errorf("hashmap: invalid policy for duplicates %d", b.opts.Duplicates)
+		return b
+	}
+	b.nul = b.opts.NUL.written(f)
+	b.w, b.err = newWriter(f, &b.opts, func(key []byte, first, again int) {
+		b.repeats = append(b.repeats, duplicate{string(b.plain(key)), first, again})
+	})
+	if b.opts.Verify {
+		b.copy = &MemoryBuilder{Duplicates: b.opts.Duplicates}
+	}
+	return b
+}
+
+// plain is a stored key as it was before it got a NUL.
+func (b *Builder) plain(key []byte) []byte {
+	if b.nul {
+		return trimNUL(key)
+	}
+	return key
+}
+
+// Len is the number of records added.
+func (b *Builder) Len() int {
+	if b.w == nil {
+		return 0
+	}
+	return b.w.Len()
+}
+
+// Add adds one record. It fails with a *[KeyError] for a key the format cannot
+// store, and wraps [ErrTooLarge] for what does not fit; the record is not
+// added then.
+func (b *Builder) Add(key, value string) error {
+	if b.err != nil {
+		return b.err
+	}
+	k := append(b.key[:0], key...)
+	if b.opts.FoldKeys {
+		k = foldKey(k, b.opts.UTF8)
+	}
+	return b.add(k, append(b.value[:0], value...))
+}
+
+// add gives both the form of the table. They are the Builder's own copies.
+func (b *Builder) add(key, value []byte) error {
+	if b.nul {
+		key, value = append(key, 0), append(value, 0)
+	}
+	b.key, b.value = key[:0], value[:0]
+	return b.AddRaw(key, value)
+}
+
+// AddRaw adds a record in exactly the form it will have in the file, without
+// folding and without adding a NUL. postalias stores its YP_ records so.
+func (b *Builder) AddRaw(key, value []byte) error {
+	if b.err != nil {
+		return b.err
+	}
+	if err := b.w.Add(key, value); err != nil {
+		return explain(err, "")
+	}
+	if b.copy != nil {
+		if err := b.copy.Add(key, value); err != nil {
+			return err
+		}
+	}
+	if n := b.w.Len(); b.opts.Progress != nil && n%progressStep == 0 {
+		b.opts.Progress(Progress{Reading, int64(n), -1})
+	}
+	return nil
+}
+
+const progressStep = 1 << 14
+
+// AddAll adds all entries of a sequence, such as [Reader.All]. It stops at the
+// first error of the sequence or of adding.
+func (b *Builder) AddAll(entries iter.Seq2[table.Entry, error]) error {
+	for e, err := range entries {
+		if err != nil {
+			return err
+		}
+		if err := b.Add(e.Key, e.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AddSource adds all entries of a source, whose name is for messages, and
+// remembers their lines. When it is a [*textmap.Scanner] without a Report its
+// findings are kept too, and [Builder.Findings] has all in source order. An
+// error in adding carries the line.
+func (b *Builder) AddSource(name string, src Source) error {
+	if b.err != nil {
+		return b.err
+	}
+	b.source = name
+	if s, ok := src.(*textmap.Scanner); ok && s.Report == nil {
+		s.Report = func(d diag.Diagnostic) { b.findings = append(b.findings, d) }
+		defer func() { s.Report = nil }()
+	}
+	// Records that came by Add before have no line.
+	for len(b.lines) < b.Len() {
+		b.lines = append(b.lines, 0)
+	}
+	for src.Scan() {
+		if err := b.add(append(b.key[:0], src.Key()...), append(b.value[:0], src.Value()...)); err != nil {
+			var key *KeyError
+			if errors.As(err, &key) {
+				key.Source, key.Line = name, src.Line()
+				return err
+			}
+			return fmt.Errorf("%s:%d: %w", name, src.Line(), err)
+		}
+		b.lines = append(b.lines, int32(src.Line()))
+	}
+	return src.Err()
+}
+
+func (b *Builder) line(n int) int {
+	if n < len(b.lines) {
+		return int(b.lines[n])
+	}
+	return 0
+}
+
+// Findings are what was found in the sources given to AddSource: lines that
+// were ignored or are doubtful, and repeated keys (textmap.CheckDuplicate), in
+// source order, which is the order of postmap's warnings. Called before the
+// table is written it looks for repeated keys first, which takes about the
+// time of writing.
+func (b *Builder) Findings() diag.List {
+	b.resolve()
+	found := slices.Clone(b.findings)
+	for _, d := range b.repeats {
+		if line := b.line(d.again); line > 0 {
+			found = append(found, duplicateFinding(b.source, d.key, b.line(d.first), line))
+		}
+	}
+	sort.SliceStable(found, func(i, j int) bool { return found[i].Span.Start.Line < found[j].Span.Start.Line })
+	return found
+}
+
+// resolve fills repeats, if that is not done.
+func (b *Builder) resolve() {
+	if b.w != nil && b.resolved != b.Len() {
+		// Only the report counts. An error of the real write is reported there.
+		_, _ = b.write(failing{})
+	}
+}
+
+// failing ends a write that is only made for its reports.
+type failing struct{}
+
+var errNotWritten = errors.New("not written")
+
+func (failing) Write([]byte) (int, error) { return 0, errNotWritten }
+
+// WriteTo writes the table to w. The same records give the same bytes.
+// Repeated keys are found before anything is written.
+func (b *Builder) WriteTo(w io.Writer) (int64, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	n, err := b.write(w)
+	if b.opts.OnDuplicate != nil {
+		for _, d := range b.repeats {
+			b.opts.OnDuplicate(d.key, d.first, d.again)
+		}
+	}
+	return n, err
+}
+
+func (b *Builder) write(w io.Writer) (int64, error) {
+	b.repeats = nil
+	b.resolved = b.Len()
+	if b.opts.Progress != nil {
+		w = &progressWriter{w: w, report: b.opts.Progress}
+	}
+	n, err := b.w.WriteTo(w)
+	if err == nil {
+		return n, nil
+	}
+	if b.opts.Duplicates == RejectDuplicates && len(b.repeats) > 0 {
+		d := b.repeats[0]
+		return n, &DuplicateError{Key: d.key, First: d.first, Again: d.again, Count: len(b.repeats),
+			Source: b.source, FirstLine: b.line(d.first), AgainLine: b.line(d.again)}
+	}
+	return n, explain(err, "")
+}
+
+type progressWriter struct {
+	w      io.Writer
+	report func(Progress)
+	n      int64
+	told   int64
+}
+
+func (p *progressWriter) Write(b []byte) (int, error) {
+	n, err := p.w.Write(b)
+	p.n += int64(n)
+	if p.n-p.told >= 1<<20 {
+		p.told = p.n
+		p.report(Progress{Writing, p.n, -1})
+	}
+	return n, err
+}
+
+// WriteFile writes the table to the file at path, replacing what is there, as
+// [FileOptions] say. A failure leaves the old file as it was.
+//
+// To replace a table, give the name Postfix gives it: [FileName].
+func (b *Builder) WriteFile(ctx context.Context, path string) (Result, error) {
+	if b.err != nil {
+		return Result{}, b.err
+	}
+	p := placement{path: path, format: b.format, opts: b.opts.File}
+	if b.opts.Verify {
+		return p.put(ctx, b.WriteTo, func(file string) error { return b.verify(ctx, file) })
+	}
+	return p.put(ctx, b.WriteTo, nil)
+}
+
+// verify compares the file with what was added.
+func (b *Builder) verify(ctx context.Context, file string) error {
+	want, err := b.copy.Build()
+	if err != nil {
+		return err
+	}
+	b.copy = &MemoryBuilder{Duplicates: b.opts.Duplicates} // Build emptied it
+	r, err := Open(file, &OpenOptions{Format: b.format, NoLock: true})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return verify(ctx, r, want, b.opts.Duplicates == KeepAll && b.format == CDB, b.opts.Progress)
+}
+
+// verify reads all of r and compares it with want: every record is looked up,
+// and iteration has as many. With more, r may repeat keys.
+func verify(ctx context.Context, r *Reader, want *Memory, more bool, progress func(Progress)) error {
+	var value []byte
+	n := 0
+	for e, err := range want.All(ctx) {
+		if err != nil {
+			return err
+		}
+		var found bool
+		value, found, err = r.eng.appendLookup(value[:0], []byte(e.Key))
+		switch {
+		case err != nil:
+			return explain(err, r.path)
+		case !found:
+			return fmt.Errorf("%s: verification: key %q is not found", r.path, e.Key)
+		case string(value) != e.Value:
+			return fmt.Errorf("%s: verification: key %q has another value", r.path, e.Key)
+		}
+		if n++; progress != nil && n%progressStep == 0 {
+			progress(Progress{Verifying, int64(n), int64(want.Len())})
+		}
+	}
+	records := 0
+	for _, err := range r.Records() {
+		if err != nil {
+			return err
+		}
+		records++
+	}
+	if records != want.Len() && !(more && records > want.Len()) {
+		return fmt.Errorf("%s: verification: %d records, %d expected", r.path, records, want.Len())
+	}
+	return nil
+}

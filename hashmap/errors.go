@@ -16,6 +16,11 @@ var (
 	ErrTooLarge = errors.New("hashmap: too large for the format")
 	// ErrUnknownFormat is wrapped when a file is no table of any known format.
 	ErrUnknownFormat = errors.New("hashmap: not a table file")
+	// ErrUnsupported is wrapped when a file is sound but uses something that is
+	// not read here, such as encryption or several databases in one file.
+	ErrUnsupported = errors.New("hashmap: unsupported kind of table file")
+	// ErrKeySize is wrapped by [KeyError].
+	ErrKeySize = errors.New("hashmap: key too long or empty for the format")
 	// ErrClosed is wrapped by lookups in a closed table.
 	ErrClosed = errors.New("hashmap: table is closed")
 )
@@ -67,3 +72,32 @@ func (e *DuplicateError) Error() string {
 
 // Unwrap returns [ErrDuplicate].
 func (e *DuplicateError) Unwrap() error { return ErrDuplicate }
+
+// KeyError reports a key that the format cannot store. It wraps [ErrKeySize].
+type KeyError struct {
+	Key    string // as it would be stored, with its NUL if it has one
+	Format Format
+	Limit  int    // the longest key the format stores, in bytes
+	Source string // where the key comes from, if from a source; with Line
+	Line   int
+
+	err error
+}
+
+func (e *KeyError) Error() string {
+	where := "hashmap: "
+	if e.Line > 0 {
+		where = fmt.Sprintf("%s:%d: ", e.Source, e.Line)
+	}
+	key, more, nul := cString(e.Key), "", ""
+	if len(key) < len(e.Key) {
+		nul = ", its NUL included"
+	}
+	if len(key) > 100 {
+		key, more = key[:100], "..."
+	}
+	return fmt.Sprintf("%skey %q%s has %d bytes%s; %v keys have 1 to %d", where, key, more, len(e.Key), nul, e.Format, e.Limit)
+}
+
+// Unwrap returns [ErrKeySize] and the error it was made from.
+func (e *KeyError) Unwrap() []error { return []error{ErrKeySize, e.err} }
