@@ -143,9 +143,12 @@ func (u *Updater) putHash(key, value []byte, replace bool) (replaced bool, err e
 	moved := hashPair{key: slices.Clone(ps[slot].key), value: v, long: key}
 	if pairsSpace(ps)-len(ps[slot].value)+len(v) <= u.capacity() {
 		ps[slot] = moved
-		return true, u.storePairs(chain[page], ps)
+		return true, u.store(chain, page, ps)
 	}
-	if chain, err = u.removePair(chain, page, slot); err != nil {
+	if err := u.removePair(chain, page, slot); err != nil {
+		return false, err
+	}
+	if chain, err = u.bucketPages(bucket); err != nil {
 		return false, err
 	}
 	return true, u.addPair(bucket, chain, moved)
@@ -169,8 +172,7 @@ func (u *Updater) deleteHash(key []byte) (bool, error) {
 	if u.elements > 0 {
 		u.elements--
 	}
-	_, err = u.removePair(chain, page, slot)
-	return true, err
+	return true, u.removePair(chain, page, slot)
 }
 
 func pairsSpace(ps []hashPair) (n int) {
@@ -178,6 +180,29 @@ func pairsSpace(ps []hashPair) (n int) {
 		n += ps[i].space()
 	}
 	return n
+}
+
+// store writes a page of a bucket anew. Where libdb has mixed keys on and off the
+// page, whose order there is not safe to keep, the bucket is laid out anew.
+func (u *Updater) store(chain []*updatePage, page int, ps []hashPair) error {
+	if len(chain) == 1 && len(ps) == 0 || len(ps) > 0 && !mixed(ps) {
+		return u.storePairs(chain[page], ps)
+	}
+	for i, p := range chain {
+		if i != page {
+			ps = append(ps, u.pairs(p)...)
+		}
+	}
+	return u.layOut(chain, ps)
+}
+
+func mixed(ps []hashPair) bool {
+	for i := range ps {
+		if ps[i].off() != ps[0].off() {
+			return true
+		}
+	}
+	return false
 }
 
 // storePairs writes a page anew. Its links stay.
@@ -229,16 +254,20 @@ func (u *Updater) sortPairs(ps []hashPair) (err error) {
 
 // removePair takes a pair from its page. An empty page leaves the chain, unless
 // it is the bucket's only one.
-func (u *Updater) removePair(chain []*updatePage, page, slot int) ([]*updatePage, error) {
+func (u *Updater) removePair(chain []*updatePage, page, slot int) error {
 	p := chain[page]
 	ps := slices.Delete(u.pairs(p), slot, slot+1)
 	if len(ps) > 0 || len(chain) == 1 {
-		return chain, u.storePairs(p, ps)
+		return u.store(chain, page, ps)
 	}
 	// The first page has its fixed place: it takes over what the second has.
 	if page == 0 {
-		if err := u.storePairs(p, u.pairs(chain[1])); err != nil {
-			return nil, err
+		ps := u.pairs(chain[1])
+		if mixed(ps) {
+			return u.store(chain, 0, nil)
+		}
+		if err := u.storePairs(p, ps); err != nil {
+			return err
 		}
 		page = 1
 	}
@@ -251,13 +280,13 @@ func (u *Updater) removePair(chain []*updatePage, page, slot int) ([]*updatePage
 		u.touch(chain[page+1])
 	}
 	u.release(gone)
-	return slices.Delete(chain, page, page+1), nil
+	return nil
 }
 
 // addPair puts a pair on the first page of the bucket that has room for it, or on
 // a new one; then, as libdb does, the table grows by one bucket.
 func (u *Updater) addPair(bucket uint32, chain []*updatePage, hp hashPair) error {
-	mixed := false
+	anyMixed := false
 	for _, p := range chain {
 		ps := u.pairs(p)
 		same := 0 // keys off the page keep to themselves: see hashPlan.sortUnits
@@ -276,10 +305,10 @@ func (u *Updater) addPair(bucket uint32, chain []*updatePage, hp hashPair) error
 			}
 			return nil
 		case same > 0 && same < len(ps):
-			mixed = true
+			anyMixed = true
 		}
 	}
-	if mixed { // libdb's doing; put the bucket in order
+	if anyMixed { // libdb's doing; put the bucket in order
 		ps := []hashPair{hp}
 		for _, p := range chain {
 			ps = append(ps, u.pairs(p)...)

@@ -276,3 +276,56 @@ func TestCopyTo(t *testing.T) {
 		}
 	}
 }
+
+// TestUpdateMixedPages changes a bucket on whose page libdb has mixed keys that
+// are off the page with prefixes of them that are not.
+func TestUpdateMixedPages(t *testing.T) {
+	real := realpostfix.Need(t, "db5.3_load", "db5.3_verify", "db5.3_dump")
+	var in strings.Builder
+	in.WriteString("VERSION=3\nformat=bytevalue\ntype=hash\ndb_pagesize=512\nHEADER=END\n")
+	want := map[string]string{}
+	for i := range 400 {
+		key := strings.Repeat("ab", i%150) + "\x00"
+		if want[key] == "" {
+			want[key] = "v"
+			fmt.Fprintf(&in, " %x\n 76\n", key)
+		}
+	}
+	in.WriteString("DATA=END\n")
+	path := filepath.Join(t.TempDir(), "mixed.db")
+	real.MustRun(realpostfix.Call{Name: "db5.3_load", Args: []string{path}, Stdin: in.String()})
+	data := read(t, path)
+	s := &script{want: want}
+	s.compare(t, data)
+	rnd := rand.New(rand.NewPCG(4, 4))
+	for i := 0; len(want) > 0; i++ {
+		r, err := FromBytes(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := r.Update()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range slices.Sorted(maps.Keys(want)) {
+			switch rnd.IntN(12) {
+			case 0, 1:
+				if ok, err := u.Delete([]byte(key)); err != nil || !ok {
+					t.Fatal(ok, err)
+				}
+				delete(want, key)
+			case 2:
+				want[key] = strings.Repeat("w", rnd.IntN(120))
+				if ok, err := u.Put([]byte(key), []byte(want[key])); err != nil || !ok {
+					t.Fatal(ok, err)
+				}
+			}
+		}
+		data = image(t, u)
+		s.compare(t, data)
+		if i%4 == 0 {
+			r, _ := FromBytes(data)
+			judge(t, real, data, mustAll(t, r))
+		}
+	}
+}
