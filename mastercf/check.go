@@ -186,6 +186,9 @@ func (c *checker) override(s *Service, i int, set map[string]argument) {
 	at := s.text.span(a.start, a.end)
 	raw := s.text.s[a.start:a.end]
 	if a.name.end == a.name.start {
+		if a.inner.start > 0 {
+			return // Parse reports what is wrong with text in { }
+		}
 		m := fmt.Sprintf("-o needs name=value, not %q; the daemon does not start", raw)
 		if i+1 < len(s.args) && strings.HasPrefix(s.args[i+1].text, "=") {
 			m += " (no space around \"=\", or put it in { })"

@@ -79,7 +79,7 @@ func TestFindings(t *testing.T) {
 		"smtp inet n -\n - -\n":                  "m:1:1: error: 6 fields where a service has at least 8: service type private unprivileged chroot wakeup process_limit command",
 		"smtp tcp n - - - - smtpd\n":             `m:1:6: error: invalid service type "tcp" (want inet, unix, unix-dgram, fifo or pass)`,
 		"smtp inet N - - 1m x smtpd\n":           `m:1:11: error: invalid private field "N" (want y, n or -)` + "\n" + `m:1:17: error: invalid wakeup field "1m" (want seconds, seconds? or -)` + "\n" + `m:1:20: error: invalid process_limit field "x" (want a number or -)`,
-		"smtp inet n - - - - smtpd -o a\n":       `m:1:30: error: missing '=' after parameter name in "a"`,
+		"smtp inet n - - - - smtpd -o {a}\n":     `m:1:30: error: missing '=' after parameter name in "{a}"`,
 		"smtp inet n - - - - smtpd -o\n":         "m:1:27: error: missing name=value after -o",
 		"smtp inet n - - - - smtpd -o { a = b\n": `m:1:30: error: missing '}' in "{ a = b"`,
 		"smtp inet n - - - - smtpd -o {a=b}c\n":  `m:1:30: error: text after '}' in "{a=b}c"`,

@@ -102,6 +102,9 @@ func (t text) replace(start, end int, repl string) []diag.Edit {
 		if from > to || from == to && here == "" {
 			continue
 		}
+		if k > 0 && from == 0 && to < n && !cflines.IsSpace(line[to]) {
+			from = min(1, to) // or the line would no longer continue the entry
+		}
 		e := diag.Edit{Start: p.start + from, End: p.start + to, New: here}
 		if k > 0 && here == "" && blank(line[:from]) && blank(line[to:]) {
 			e.Start, e.End = p.lineStart, p.lineEnd

@@ -54,6 +54,9 @@ func (f *File) reportColumns(s *Service) {
 		}
 	}
 	for _, a := range s.args {
+		if a.kind == argValue && a.inner.start == 0 {
+			continue // File.Check has more to say about it
+		}
 		if a.wrong != "" && a.kind != argO {
 			f.report(diag.Error, "", s.text.span(a.start, a.end), fmt.Sprintf("%s in %q", a.wrong, s.text.s[a.start:a.end]))
 		} else if a.wrong != "" {
