@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/postfixkit/postfixkit/internal/inet"
 	"github.com/postfixkit/postfixkit/internal/mailaddr"
 	"github.com/postfixkit/postfixkit/table"
 )
@@ -107,13 +108,13 @@ func addrKeys(addr netip.Addr) iter.Seq[table.Key] {
 	if !addr.IsValid() {
 		return func(func(table.Key) bool) {}
 	}
-	addr = addr.Unmap().WithZone("")
+	addr = addr.Unmap()
 	delimiter := byte('.')
 	if addr.Is6() {
 		delimiter = ':'
 	}
 	return func(yield func(table.Key) bool) {
-		text, partial := addrText(addr), false
+		text, partial := inet.String(addr), false
 		for yield(table.Key{Text: text, Partial: partial}) {
 			cut := strings.LastIndexByte(text, delimiter)
 			if cut < 0 {
@@ -124,19 +125,10 @@ func addrKeys(addr netip.Addr) iter.Seq[table.Key] {
 	}
 }
 
-// addrText prints an address as inet_ntop(3) does: unlike netip it shows the
-// last 32 bits of an IPv6 address whose others are zero as IPv4.
-func addrText(addr netip.Addr) string {
-	if b := addr.As16(); addr.Is6() && [12]byte(b[:12]) == [12]byte{} && b[12]|b[13] != 0 {
-		return "::" + netip.AddrFrom4([4]byte(b[12:])).String()
-	}
-	return addr.String()
-}
-
 // isAddr reports whether a name is an address without brackets.
 func isAddr(name string) bool {
-	addr, err := netip.ParseAddr(name)
-	return err == nil && addr.Zone() == ""
+	_, ok := inet.Parse(name)
+	return ok
 }
 
 func one(key string) iter.Seq[table.Key] {

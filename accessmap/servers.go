@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/postfixkit/postfixkit/internal/inet"
 	"github.com/postfixkit/postfixkit/table"
 )
 
@@ -73,7 +74,7 @@ func (m *Map) servers(ctx context.Context, r Resolver, typ ServerType, domain st
 			return
 		}
 		for _, host := range m.hosts(ctx, r, typ, domain) {
-			if addr, err := netip.ParseAddr(host); err == nil && !all(addrKeys(addr)) {
+			if addr, ok := inet.Parse(host); ok && !all(addrKeys(addr)) {
 				return
 			}
 			if typ != A && !all(m.domain(host, false)) {
@@ -142,6 +143,6 @@ func literal(s string) (netip.Addr, bool) {
 	if len(s) > 5 && strings.EqualFold(s[:5], "IPv6:") {
 		s = s[5:]
 	}
-	addr, err := netip.ParseAddr(s)
-	return addr, ok && err == nil && addr.Zone() == ""
+	addr, valid := inet.Parse(s)
+	return addr, ok && valid
 }

@@ -31,6 +31,18 @@ type Opener struct {
 	Types   map[string]OpenFunc
 	FS      fs.FS // where files are read, for types that support it; nil is the real file system
 	Options Options
+
+	// Report, when not nil, is told what is wrong with a table that is usable
+	// all the same, such as rules that Postfix skips with a warning. The error
+	// is what the package of the type returns, usually a list of findings.
+	Report func(spec string, err error)
+}
+
+// Warn calls o.Report when there is something to tell.
+func (o *Opener) Warn(spec string, err error) {
+	if err != nil && o.Report != nil {
+		o.Report(spec, err)
+	}
 }
 
 // UnknownTypeError is returned for a type an [Opener] does not have.
