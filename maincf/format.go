@@ -8,7 +8,7 @@ import "strings"
 //   - no white space at the end of lines, LF at the end of every line;
 //   - comments outside values start in the first column;
 //   - one blank line at most in a row, none at the start and the end;
-//   - the lines of a list start with four spaces.
+//   - the lines of a list start with four spaces, unless it has braces.
 //
 // White space inside a value that is not a list (smtpd_banner, say) is part
 // of the value and stays as it is, across lines too. A file with lines that
@@ -59,7 +59,7 @@ func (a *Assignment) formatted() string {
 		}
 		return head + "\n"
 	}
-	list := isList(a.Name()) && !strings.ContainsAny(a.raw, "\v\f")
+	list := isList(a.Name()) && !strings.ContainsAny(a.raw, "{\v\f")
 	_, rest, _ := strings.Cut(a.raw, "\n")
 	var b strings.Builder
 	b.WriteString(head)

@@ -54,6 +54,7 @@ func FuzzFormat(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Add([]byte("mynetworks =  a,\r\n\tb ,  # c\r\n#\r\n  d  \n\nsmtpd_banner = a\n    b \n \n c\n"))
+	f.Add([]byte("mynetworks =\n\t{ a\n\t\tb }\n# c\n  , d  \n\ninet_interfaces=\n a\n\n"))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		if len(src) < 1<<12 {
 			checkFormat(t, src)
@@ -69,7 +70,7 @@ func TestFormatCorpus(t *testing.T) {
 
 func TestFormat(t *testing.T) {
 	src := "\n\n  # top\nmyorigin=  a  \r\n\n\n\nsmtpd_banner = a\n\t b  \nmynetworks =  a,\r\n\tb ,\n# c\n  d  \n\n"
-	want := "# top\nmyorigin = a\n\nsmtpd_banner = a\n\t b\nmynetworks = a,\r\n\tb ,\n    # c\n  d\n"
+	want := "# top\nmyorigin = a\n\nsmtpd_banner = a\n\t b\nmynetworks = a,\n    b ,\n    # c\n    d\n"
 	got, err := Format([]byte(src))
 	if err != nil || string(got) != want {
 		t.Errorf("got\n%q\nwant\n%q (%v)", got, want, err)

@@ -1,0 +1,296 @@
+package macro
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Limits of one expansion. Postfix has the first one only.
+const (
+	maxDepth = 100     // references inside values inside references …
+	maxSteps = 1 << 18 // pieces looked at in total
+	maxSize  = 1 << 24 // bytes of the result
+)
+
+// An Expander replaces the references in texts. The zero Expander finds every
+// name undefined. It is safe for concurrent use when its functions are.
+type Expander struct {
+	// Lookup returns the value of a name; ok is false when it has none.
+	Lookup func(name string) (value string, ok bool)
+	// Undefined is called when the value of a name without one is asked for,
+	// not in ${name?…} and ${name:…}. With a nil Undefined, or when it
+	// returns nil, the reference stands for nothing; an error ends the
+	// expansion.
+	Undefined func(name string) error
+	// Once takes values as they are instead of expanding them in turn.
+	Once bool
+	// Raw reports names whose values are taken as they are.
+	Raw func(name string) bool
+	// Functions are what ${name{text}} can call. nil: there are none.
+	Functions map[string]func(text string) (string, error)
+	// Enter and Leave, when set, are called around the expansion of the value
+	// of a name.
+	Enter, Leave func(name, value string)
+}
+
+// A LoopError is a name whose value refers to itself.
+type LoopError struct {
+	Chain []string // the names, from one to the same one again
+}
+
+// Error returns "parameter a refers to itself: $a -> $b -> $a".
+func (e *LoopError) Error() string {
+	return fmt.Sprintf("parameter %s refers to itself: $%s", e.Chain[0], strings.Join(e.Chain, " -> $"))
+}
+
+// A ChainError is an error in the value of a name that the text refers to.
+type ChainError struct {
+	Chain []string // from the name in the text to the one with the error
+	Err   error
+}
+
+// Error returns "$a -> $b: what is wrong".
+func (e *ChainError) Error() string {
+	return "$" + strings.Join(e.Chain, " -> $") + ": " + e.Err.Error()
+}
+
+// Unwrap returns the error without the chain.
+func (e *ChainError) Unwrap() error { return e.Err }
+
+// Append appends text, expanded, to dst. Errors are *[Error], *[LoopError], one
+// of Undefined or of a function, wrapped in *[ChainError] when it is not the
+// text itself that is wrong.
+func (x *Expander) Append(dst []byte, text string) ([]byte, error) {
+	if strings.IndexByte(text, '$') < 0 {
+		return append(dst, text...), nil
+	}
+	r := run{x: x, out: dst, limit: len(dst) + maxSize}
+	err := r.text(text, 0)
+	return r.out, err
+}
+
+// Expand returns text, expanded.
+func (x *Expander) Expand(text string) (string, error) {
+	if strings.IndexByte(text, '$') < 0 {
+		return text, nil
+	}
+	b, err := x.Append(nil, text)
+	return string(b), err
+}
+
+// ExpandValue returns text, which is the value of name, expanded: a reference to
+// name is a loop. An empty name is a text on its own.
+func (x *Expander) ExpandValue(name, text string) (string, error) {
+	if strings.IndexByte(text, '$') < 0 {
+		return text, nil
+	}
+	r := run{x: x, limit: maxSize}
+	if name != "" {
+		r.stack, r.own = append(r.stack, name), 1
+	}
+	err := r.text(text, 0)
+	return string(r.out), err
+}
+
+// run is one expansion.
+type run struct {
+	x     *Expander
+	out   []byte
+	limit int
+	steps int
+	stack []string // names whose values are being expanded
+	own   int      // how many of them the caller knows
+}
+
+func (r *run) text(text string, depth int) error {
+	for at := 0; at < len(text); {
+		p, err := next(text, at)
+		if err != nil {
+			return r.wrap(err)
+		}
+		at = p.End
+		if r.steps++; r.steps > maxSteps || len(r.out) > r.limit {
+			return r.wrap(&Error{fmt.Sprintf("unreasonable macro expansion: more than %d references or %d bytes", maxSteps, maxSize), p.Start})
+		}
+		if depth > maxDepth {
+			return r.wrap(&Error{fmt.Sprintf("unreasonable macro call nesting: %q", p.Text), p.Start})
+		}
+		if !p.Ref {
+			r.out = append(r.out, p.Text...)
+			continue
+		}
+		if err := r.reference(p, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wrap adds the names that led to an error.
+func (r *run) wrap(err error) error {
+	if len(r.stack) == r.own {
+		return err
+	}
+	return &ChainError{append([]string(nil), r.stack[r.own:]...), err}
+}
+
+func (r *run) reference(p Piece, depth int) error {
+	e, err := parse(p.Text)
+	if err != nil {
+		if pe, ok := err.(*Error); ok && pe.Offset < 0 {
+			pe.Offset = p.Start
+		}
+		return r.wrap(err)
+	}
+	var value string
+	defined := true
+	switch {
+	case e.call:
+		return r.call(e, depth)
+	case e.rel != nil:
+		holds, err := r.compare(e.rel, depth)
+		if err != nil {
+			return err
+		}
+		if holds {
+			value = "true"
+		}
+	case r.x.Lookup != nil:
+		value, defined = r.x.Lookup(e.name)
+	default:
+		defined = false
+	}
+	if e.test {
+		switch {
+		case value != "" && e.isYes:
+			return r.text(e.yes, depth)
+		case value == "" && e.isNo:
+			return r.text(e.no, depth)
+		}
+		return nil
+	}
+	return r.value(e, value, defined, depth)
+}
+
+// value puts the value of a name into the result.
+func (r *run) value(e expression, value string, defined bool, depth int) error {
+	if !defined {
+		if r.x.Undefined != nil {
+			if err := r.x.Undefined(e.name); err != nil {
+				return r.wrap(err)
+			}
+		}
+		return nil
+	}
+	if e.rel != nil || r.x.Once || strings.IndexByte(value, '$') < 0 || r.x.Raw != nil && r.x.Raw(e.name) {
+		if r.x.Enter != nil && e.rel == nil {
+			r.x.Enter(e.name, value)
+			r.x.Leave(e.name, value)
+		}
+		r.out = append(r.out, value...)
+		return nil
+	}
+	for i, name := range r.stack {
+		if name == e.name {
+			return &LoopError{append(append([]string(nil), r.stack[i:]...), name)}
+		}
+	}
+	r.stack = append(r.stack, e.name)
+	if r.x.Enter != nil {
+		r.x.Enter(e.name, value)
+	}
+	err := r.text(value, depth)
+	if r.x.Leave != nil {
+		r.x.Leave(e.name, value)
+	}
+	r.stack = r.stack[:len(r.stack)-1]
+	return err
+}
+
+// apart expands a text that is not part of the result.
+func (r *run) apart(text string, depth int) (string, error) {
+	start := len(r.out)
+	err := r.text(text, depth)
+	result := string(r.out[start:])
+	r.out = r.out[:start]
+	return result, err
+}
+
+func (r *run) compare(rel *relation, depth int) (bool, error) {
+	left, err := r.apart(rel.left, depth)
+	if err != nil {
+		return false, err
+	}
+	right, err := r.apart(rel.right, depth)
+	if err != nil {
+		return false, err
+	}
+	holds, err := rel.compare(left, right)
+	if err != nil {
+		return false, r.wrap(err)
+	}
+	return holds, nil
+}
+
+func (r *run) call(e expression, depth int) error {
+	function := r.x.Functions[e.name]
+	if function == nil {
+		return r.wrap(&Error{fmt.Sprintf("unknown function \"%s\" at\"...>>>%s{%s}\"", e.name, e.name, e.arg), -1})
+	}
+	arg, err := r.apart(e.arg, depth)
+	if err != nil {
+		return err
+	}
+	result, err := function(arg)
+	if err != nil {
+		return r.wrap(err)
+	}
+	r.out = append(r.out, result...)
+	return nil
+}
+
+// Names calls found for every name that text refers to, in both branches of
+// conditions, with its place in text; test is set for ${name?…} and
+// ${name:…}. It does not look into values.
+func Names(text string, found func(name string, offset int, test bool)) error {
+	if strings.IndexByte(text, '$') < 0 {
+		return nil
+	}
+	steps := 0
+	return names(text, 0, 0, &steps, found)
+}
+
+func names(text string, offset, depth int, steps *int, found func(string, int, bool)) error {
+	for p, err := range Split(text) {
+		if err != nil {
+			return err
+		}
+		if *steps++; *steps > maxSteps || depth > maxDepth {
+			return &Error{fmt.Sprintf("unreasonable macro call nesting: %q", p.Text), offset + p.Start}
+		}
+		if !p.Ref {
+			continue
+		}
+		e, err := parse(p.Text)
+		if err != nil {
+			return err
+		}
+		// The parts are substrings: their place follows from their length.
+		within := func(part string) int { return offset + p.Start + strings.Index(text[p.Start:p.End], part) }
+		parts := []string{e.yes, e.no, e.arg}
+		if e.rel != nil {
+			parts = append(parts, e.rel.left, e.rel.right)
+		} else if !e.call {
+			found(e.name, within(e.name), e.test)
+		}
+		for _, part := range parts {
+			if strings.IndexByte(part, '$') < 0 {
+				continue
+			}
+			if err := names(part, within(part), depth+1, steps, found); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,3 @@
+package maincf
+
+var functions = map[string]func(string) (string, error){}

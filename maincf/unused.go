@@ -1,0 +1,339 @@
+package maincf
+
+import (
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/postfixkit/postfixkit/diag"
+	"github.com/postfixkit/postfixkit/internal/macro"
+	"github.com/postfixkit/postfixkit/internal/paramdb"
+	"github.com/postfixkit/postfixkit/table"
+)
+
+// usage is which names a configuration uses, found as postconf(1) does: a name
+// that Postfix does not know is used when something refers to it.
+type usage struct {
+	used      map[string]Class // names set in main.cf that count
+	undefined []undefined
+	err       error // the first value that is not in the $name language
+}
+
+// undefined is a $name with neither a value nor a default.
+type undefined struct {
+	name   string
+	at     *Assignment
+	offset int // in the value
+	master bool
+}
+
+// known reports whether Postfix itself, or a service, has the parameter.
+func (e *Env) known(name string) (Class, bool) {
+	if p := paramdb.Find(name); p != nil && p.Exists(e.Version.packed()) {
+		if _, ok := e.template(name); ok {
+			return Service, true
+		}
+		return Builtin, true
+	}
+	if _, ok := e.template(name); ok {
+		return Service, true
+	}
+	return 0, false
+}
+
+// effective returns the assignments of main.cf that count, by name.
+func (e *Env) effective() map[string]*Assignment {
+	set := map[string]*Assignment{}
+	if e.Main != nil {
+		for a := range e.Main.All() {
+			set[a.Name()] = a
+		}
+	}
+	return set
+}
+
+func (e *Env) usage() *usage {
+	u := &usage{used: map[string]Class{}}
+	set := e.effective()
+	isSet := func(name string) bool { return set[name] != nil || e.hasOverride(name) }
+	// refer notes that a value refers to name.
+	refer := func(name string, s *MasterService, at *Assignment, offset int, database bool) {
+		supplied := false
+		if s != nil {
+			_, supplied = s.Overrides[name]
+		}
+		if !supplied && isSet(name) {
+			supplied = true
+			if _, known := e.known(name); !known {
+				u.used[name] = User
+			}
+		}
+		if s == nil {
+			for i := range e.Services {
+				if _, ok := e.Services[i].Overrides[name]; ok {
+					supplied = true
+				}
+			}
+		}
+		if supplied || database {
+			return
+		}
+		if _, known := e.known(name); !known {
+			u.undefined = append(u.undefined, undefined{name, at, offset, s != nil})
+		}
+	}
+	scan := func(value string, s *MasterService, at *Assignment) {
+		err := macro.Names(value, func(name string, offset int, _ bool) { refer(name, s, at, offset, false) })
+		if err != nil && u.err == nil {
+			u.err = err
+			if at != nil {
+				u.err = e.paramError(at.Name(), at, err)
+			}
+		}
+	}
+	for i := range e.Services {
+		s := &e.Services[i]
+		for name, value := range s.Overrides {
+			if p := paramdb.Find(name); p != nil && p.Kind == paramdb.Raw {
+				continue
+			}
+			scan(value, s, nil)
+			if _, known := e.known(name); known {
+				e.clientNames(value, func(name string) { refer(name, s, nil, 0, true) })
+			}
+		}
+	}
+	at := e.Version.packed()
+	for i := range paramdb.Params() {
+		p := &paramdb.Params()[i]
+		if !p.Exists(at) || p.KindAt(at) == paramdb.Raw || isSet(p.Name) {
+			continue
+		}
+		if def := p.DefaultAt(at, e.Version.Build == Debian); strings.IndexByte(def, '$') >= 0 {
+			scan(def, nil, nil)
+		}
+	}
+	if isSet("smtpd_restriction_classes") {
+		if v, err := e.Eval("smtpd_restriction_classes"); err == nil {
+			for _, name := range SplitList(v.Text) {
+				refer(name, nil, v.At, 0, false)
+			}
+		}
+	}
+	each := func(name, value string, a *Assignment) {
+		p := paramdb.Find(name)
+		if p != nil && p.Exists(at) {
+			if p.LegacyAt(at) {
+				u.used[name] = User
+			}
+			if p.KindAt(at) == paramdb.Raw || p.Status == paramdb.ReadOnly {
+				return
+			}
+		}
+		scan(value, nil, a)
+		if _, known := e.known(name); known {
+			e.clientNames(value, func(name string) { refer(name, nil, a, 0, true) })
+		}
+	}
+	for name, a := range set {
+		if _, over := e.Overrides[name]; !over {
+			each(name, a.Value(), a)
+		}
+	}
+	for name, value := range e.Overrides {
+		each(name, value, nil)
+	}
+	return u
+}
+
+func (e *Env) hasOverride(name string) bool {
+	_, ok := e.Overrides[name]
+	return ok
+}
+
+// clientNames calls found for every main.cf name that a database table in a
+// value may read its settings from: with ldap:users that is users_server_host
+// and so on (ldap_table(5), "obsolete main.cf parameters").
+func (e *Env) clientNames(value string, found func(name string)) {
+	if !strings.Contains(value, ":") && !strings.Contains(value, "$") {
+		return
+	}
+	if strings.Contains(value, "$") {
+		var err error
+		if value, err = e.expandLoosely(value); err != nil {
+			return
+		}
+	}
+	clientNames(value, found, 0)
+}
+
+func clientNames(value string, found func(name string), depth int) {
+	if depth > maxNesting {
+		return
+	}
+	for _, elem := range table.Elements(value) {
+		if strings.HasPrefix(elem, "{") {
+			clientNames(insideBraces(elem), found, depth+1)
+			continue
+		}
+		typ, name, ok := strings.Cut(elem, ":")
+		for ok && (typ == "proxy" || typ == "debug") {
+			typ, name, ok = strings.Cut(name, ":")
+		}
+		switch {
+		case !ok || name == "" || name[0] == '/' || name[0] == '.':
+		case name[0] == '{':
+			clientNames(insideBraces(name), found, depth+1)
+		default:
+			for _, suffix := range paramdb.ClientNames(typ) {
+				found(name + "_" + suffix)
+			}
+		}
+	}
+}
+
+// maxNesting bounds braces inside braces.
+const maxNesting = 100
+
+// insideBraces returns what is between the braces around an element.
+func insideBraces(elem string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(elem, "{"), "}")
+}
+
+// Unused yields the settings of main.cf that Postfix does not use, in the
+// order of the file: the name is not a parameter of the release, nor made from
+// a service, nor a restriction class, nor referred to as $name by another value.
+// A misspelt name is one of them. Settings that a later one overrides are left
+// out.
+func (e *Env) Unused() iter.Seq[*Assignment] {
+	return func(yield func(*Assignment) bool) {
+		u := e.usage()
+		set := e.effective()
+		if e.Main == nil {
+			return
+		}
+		for a := range e.Main.All() {
+			name := a.Name()
+			if set[name] != a || u.used[name] != 0 {
+				continue
+			}
+			if _, known := e.known(name); !known && !yield(a) {
+				return
+			}
+		}
+	}
+}
+
+// Check reports what Postfix would warn about in the names of main.cf, and more:
+//
+//   - "unknown-parameter": set, but not used (see [Env.Unused]), with the nearest
+//     known names as fixes;
+//   - "undefined-name": a $name with neither a value nor a default;
+//   - "removed-parameter", "deprecated-parameter": with the name to use instead;
+//   - "ignored-parameter": accepted by the release but without effect;
+//   - "read-only-parameter": only Postfix sets it;
+//   - "bad-value": not of the type, or outside the limits, of the parameter;
+//   - "bad-expression": not in the $name language, or referring to itself.
+//
+// What [File.Check] finds in the text alone is not repeated.
+func (e *Env) Check() diag.List {
+	var found diag.List
+	if e.Main == nil {
+		return found
+	}
+	report := func(s diag.Severity, at diag.Span, check, message string, fixes ...diag.Fix) {
+		d := e.Main.finding(s, at, check, message)
+		d.Fixes = fixes
+		found = append(found, d)
+	}
+	u := e.usage()
+	set := e.effective()
+	for a := range e.Main.All() {
+		if set[a.Name()] != a {
+			continue
+		}
+		if e.checkName(a, u, report) {
+			e.checkValue(a, report)
+		}
+	}
+	for _, n := range u.undefined {
+		if n.at != nil {
+			at := diag.Span{Start: n.at.ValuePos(n.offset)}
+			report(diag.Warning, at, "undefined-name", "$"+n.name+" has neither a value nor a default"+didYouMean(n.name))
+		}
+	}
+	found.Sort()
+	return slices.CompactFunc(found, func(a, b diag.Diagnostic) bool { return a.String() == b.String() })
+}
+
+func didYouMean(name string) string {
+	if near := Suggest(name); len(near) > 0 {
+		return "; did you mean " + near[0] + "?"
+	}
+	return ""
+}
+
+type reporter func(s diag.Severity, at diag.Span, check, message string, fixes ...diag.Fix)
+
+// checkName reports what is wrong with the name, and whether its value counts.
+func (e *Env) checkName(a *Assignment, u *usage, report reporter) bool {
+	name, at := a.Name(), a.NameSpan()
+	rename := func(to string) diag.Fix {
+		return diag.Fix{Message: "rename to " + to, Edits: []diag.Edit{{
+			File: e.Main.name, Start: at.Start.Offset, End: at.End.Offset, New: to,
+		}}}
+	}
+	p := paramdb.Find(name)
+	_, known := e.known(name)
+	switch {
+	case known && p != nil && p.Status == paramdb.ReadOnly:
+		report(diag.Warning, at, "read-only-parameter", name+" is set by Postfix; the setting is ignored")
+		return false
+	case known && p != nil && p.Ignored != 0 && p.Ignored <= e.Version.packed():
+		report(diag.Warning, at, "ignored-parameter", name+" has no effect since Postfix "+p.Ignored.Branch().String())
+		return true
+	case known && p != nil && p.Deprecated != 0 && p.Deprecated <= e.Version.packed():
+		report(diag.Warning, at, "deprecated-parameter", "support for "+name+" will be removed; instead, "+p.Advice)
+		return true
+	case known || u.used[name] != 0:
+		return true
+	case p != nil && p.Removed != 0 && p.Removed <= e.Version.packed():
+		message := name + " was removed in Postfix " + p.Removed.Branch().String()
+		if p.Replaced != "" {
+			message += "; use " + p.Replaced
+		}
+		report(diag.Warning, at, "removed-parameter", message)
+	case p != nil:
+		report(diag.Warning, at, "unknown-parameter", name+" exists since Postfix "+p.Since.Branch().String())
+	default:
+		var fixes []diag.Fix
+		for _, to := range Suggest(name) {
+			if set := e.Main.Find(to); set == nil {
+				fixes = append(fixes, rename(to))
+			}
+		}
+		report(diag.Warning, at, "unknown-parameter", "unknown parameter "+name+didYouMean(name), fixes...)
+	}
+	return false
+}
+
+func (e *Env) checkValue(a *Assignment, report reporter) {
+	if _, err := e.expandValue(a); err != nil {
+		report(diag.Error, a.ValueSpan(), "bad-expression", err.Error())
+		return
+	}
+	if err := e.typeError(a.Name()); err != nil {
+		report(diag.Error, a.ValueSpan(), "bad-value", a.Name()+": "+err.Error())
+	}
+}
+
+// expandValue expands the value of an assignment, with undefined names
+// standing for nothing.
+func (e *Env) expandValue(a *Assignment) (string, error) {
+	if p := paramdb.Find(a.Name()); p != nil && p.KindAt(e.Version.packed()) == paramdb.Raw {
+		return a.Value(), nil
+	}
+	x := e.expander(nil)
+	x.x.Undefined = nil
+	return x.ExpandIn(a.Name(), a.Value())
+}
