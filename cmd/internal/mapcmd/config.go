@@ -1,0 +1,58 @@
+package mapcmd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/postfixkit/postfixkit/maincf"
+)
+
+// config is what the commands want to know of main.cf.
+type config struct {
+	dir         string
+	defaultType string // default_database_type
+	utf8        bool   // smtputf8_enable
+	hostname    string // myhostname, for YP_MASTER_NAME
+}
+
+// readConfig reads main.cf from -c, MAIL_CONFIG or /etc/postfix. Without one
+// the settings are those of a new installation. Only what a command needs is
+// evaluated, so that a mistake elsewhere in the file stops nobody.
+func readConfig(c *command) (config, error) {
+	cfg := config{dir: "/etc/postfix", defaultType: "hash", utf8: true}
+	if dir := c.Getenv("MAIL_CONFIG"); dir != "" {
+		cfg.dir = dir
+	}
+	if c.configDir != "" {
+		cfg.dir = c.configDir
+	}
+	path := filepath.Join(cfg.dir, "main.cf")
+	src, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if c.configDir != "" || c.Getenv("MAIL_CONFIG") != "" {
+			if _, derr := os.Stat(cfg.dir); derr != nil {
+				return cfg, fmt.Errorf("open %s: %s", path, cause(derr))
+			}
+		}
+		return cfg, nil
+	}
+	if err != nil {
+		return cfg, fmt.Errorf("open %s: %s", path, cause(err))
+	}
+	// A broken line is Postfix's fatal error and ours only if what we need
+	// cannot be known because of it.
+	file, _ := maincf.Parse(path, src)
+	if v, ok := file.Get("default_database_type"); ok {
+		cfg.defaultType = v
+	}
+	if v, ok := file.Get("smtputf8_enable"); ok {
+		cfg.utf8 = v == "yes"
+	}
+	if v, ok := file.Get("myhostname"); ok {
+		cfg.hostname = v
+	}
+	return cfg, nil
+}

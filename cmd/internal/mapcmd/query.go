@@ -1,0 +1,317 @@
+package mapcmd
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"github.com/postfixkit/postfixkit/diag"
+	"github.com/postfixkit/postfixkit/hashmap"
+	"github.com/postfixkit/postfixkit/table"
+)
+
+// A lookup is an open table and the name Postfix has for it in messages:
+// "hash:/etc/postfix/access.db".
+type lookup struct {
+	table table.Closer
+	name  string
+}
+
+// utf8Mode is whether keys and values are checked and folded as UTF-8.
+func (c *command) utf8Mode() bool {
+	return c.cfg.utf8 && !c.noUTF8 && (!c.messageMode() || c.forceUTF8)
+}
+
+// nul is the form of keys that -n and -N ask for.
+func (c *command) nul() hashmap.NUL {
+	switch {
+	case c.addNUL:
+		return hashmap.WithNUL
+	case c.noNUL:
+		return hashmap.NoNUL
+	}
+	return hashmap.NULAuto
+}
+
+// open opens a table for reading.
+func (c *command) open(operand string) (*lookup, error) {
+	spec := c.spec(operand)
+	if spec.Type == "" || spec.Name == "" {
+		return nil, fmt.Errorf("open dictionary: expecting \"type:name\" form instead of \"%s\"", operand)
+	}
+	format, err := hashmap.ParseFormat(spec.Type)
+	if err != nil {
+		return c.openOther(spec)
+	}
+	file := hashmap.FileName(format, spec.Name)
+	l := &lookup{name: spec.Type + ":" + file}
+	if format == hashmap.LMDB {
+		l.name = spec.String()
+	}
+	r, err := hashmap.OpenTable(spec.String(), &hashmap.OpenOptions{
+		NUL: c.nul(), FoldKeys: !c.noFold, UTF8: c.utf8Mode(),
+		Notice: func(d diag.Diagnostic) {
+			if d.Check == hashmap.NoticeKey {
+				c.warn("%s: %s", l.name, d.Message)
+				return
+			}
+			c.warn("%s", d.Message)
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %s", file, cause(err))
+	}
+	l.table = r
+	return l, nil
+}
+
+// openOther opens a table of a type that is no indexed file.
+func (c *command) openOther(spec table.Spec) (*lookup, error) {
+	o := &table.Opener{Types: types(c), Options: table.Options{NoFold: c.noFold, UTF8: c.utf8Mode()}}
+	t, err := o.Open(c.ctx, spec.String())
+	if err != nil {
+		var unknown *table.UnknownTypeError
+		if errors.As(err, &unknown) && unknown.Type == spec.Type {
+			return nil, fmt.Errorf("unsupported dictionary type: %s", spec.Type)
+		}
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+			return nil, fmt.Errorf("open %s: %s", spec.Name, cause(err))
+		}
+		return nil, err
+	}
+	return &lookup{t, spec.String()}, nil
+}
+
+// get looks a key up and says what Postfix says about the answer.
+func (c *command) get(l *lookup, key string) (value string, found bool, err error) {
+	value, found, err = l.table.Lookup(c.ctx, key)
+	if err != nil {
+		c.warn("%s", strings.TrimPrefix(err.Error(), "hashmap: "))
+		return "", false, fmt.Errorf("table %s: query error", l.name)
+	}
+	if found && c.valueFiles {
+		content, err := decodeFile(value)
+		if err != nil {
+			c.warn("table %s: key %s: %s", l.name, key, err)
+			return "", false, fmt.Errorf("table %s: query error", l.name)
+		}
+		value = content
+	}
+	if found && value == "" {
+		c.warn("table %s: key %s: empty string result is not allowed", l.name, key)
+		c.warn("table %s should return NO RESULT in case of NOT FOUND", l.name)
+	}
+	return value, found, nil
+}
+
+// decodeFile gives the content of the files that postmap -F stored.
+func decodeFile(value string) (string, error) {
+	b, err := base64.StdEncoding.Strict().DecodeString(value)
+	if err != nil {
+		more := value[:min(30, len(value))]
+		if len(value) > 30 {
+			more += "..."
+		}
+		return "", fmt.Errorf("malformed BASE64 value: %s", more)
+	}
+	return string(b), nil
+}
+
+// queryKey answers -q KEY: the first table that has the key.
+func (c *command) queryKey(key string, operands []string) error {
+	for _, operand := range operands {
+		l, err := c.open(operand)
+		if err != nil {
+			return err
+		}
+		value, found, err := c.get(l, key)
+		l.table.Close()
+		if err != nil {
+			return err
+		}
+		if found {
+			if c.json {
+				c.printEntry(key, value)
+			} else {
+				c.out.WriteString(value)
+				c.out.WriteByte('\n')
+			}
+			return nil
+		}
+	}
+	return errExit
+}
+
+// queryStdin answers -q -: keys from standard input, one to a line, each asked
+// of the tables in order. Tables are opened when they are first needed.
+func (c *command) queryStdin(operands []string) error {
+	found := false
+	s := c.search(operands)
+	defer s.close()
+	keys := lineReader(c.Stdin)
+	var value []byte
+	for keys.Scan() {
+		key := cString(keys.Bytes())
+		var (
+			hit bool
+			err error
+		)
+		if value, hit, err = s.find(value[:0], key); err != nil {
+			return err
+		}
+		if hit {
+			found = true
+			c.printFound(key, value)
+		}
+	}
+	if err := keys.Err(); err != nil {
+		return fmt.Errorf("read error: %s", cause(err))
+	}
+	if !found {
+		return errExit
+	}
+	return nil
+}
+
+// printFound is printEntry for a key and value that are still bytes.
+func (c *command) printFound(key, value []byte) {
+	if c.json {
+		c.printEntry(string(key), string(value))
+		return
+	}
+	c.out.Write(key)
+	if c.Alias {
+		c.out.WriteByte(':')
+	}
+	c.out.WriteByte('\t')
+	c.out.Write(value)
+	c.out.WriteByte('\n')
+}
+
+// A searcher asks several tables in order.
+type searcher struct {
+	c        *command
+	operands []string
+	opened   []*lookup
+}
+
+func (c *command) search(operands []string) *searcher { return &searcher{c: c, operands: operands} }
+
+// find appends the value of the first table that has the key to dst.
+func (s *searcher) find(dst, key []byte) (value []byte, found bool, err error) {
+	for i, operand := range s.operands {
+		if i == len(s.opened) {
+			l, err := s.c.open(operand)
+			if err != nil {
+				return dst, false, err
+			}
+			s.opened = append(s.opened, l)
+		}
+		l := s.opened[i]
+		// Without -F, and for tables that can, nothing is allocated per key.
+		if a, ok := l.table.(table.Appender); ok && !s.c.valueFiles {
+			if value, found, err = a.AppendLookup(dst, key); err == nil && (!found || len(value) > len(dst)) {
+				if found {
+					return value, true, nil
+				}
+				continue
+			}
+		}
+		text, found, err := s.c.get(l, string(key))
+		if found || err != nil {
+			return append(dst, text...), found, err
+		}
+	}
+	return dst, false, nil
+}
+
+func (s *searcher) close() {
+	for _, l := range s.opened {
+		l.table.Close()
+	}
+}
+
+// dumpTable answers -s: all entries in the order the table stores them.
+func (c *command) dumpTable(operand string) error {
+	if spec := c.spec(operand); spec.Type == "proxy" {
+		return errors.New("can't sequence maps via the proxy service")
+	}
+	l, err := c.open(operand)
+	if err != nil {
+		return err
+	}
+	defer l.table.Close()
+	lister, ok := l.table.(table.Lister)
+	if !ok {
+		return fmt.Errorf("table %s: sequence operation is not supported", l.name)
+	}
+	for e, err := range lister.All(c.ctx) {
+		if err != nil {
+			return fmt.Errorf("error reading %s: %s", l.name, cause(err))
+		}
+		if e.Key == "" {
+			c.warn("table %s: empty lookup key value is not allowed", l.name)
+		}
+		if c.valueFiles {
+			content, err := decodeFile(e.Value)
+			if err != nil {
+				c.warn("table %s: key %s: %s", l.name, e.Key, err)
+				continue
+			}
+			e.Value = content
+		}
+		c.printEntry(e.Key, e.Value)
+	}
+	return nil
+}
+
+// lineReader reads lines of any length.
+func lineReader(r io.Reader) *bufio.Scanner {
+	s := bufio.NewScanner(r)
+	s.Buffer(make([]byte, 64<<10), 1<<30)
+	s.Split(cutLines)
+	return s
+}
+
+// cutLines is bufio.ScanLines that keeps a CR.
+func cutLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
+}
+
+func cString(b []byte) []byte {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		return b[:i]
+	}
+	return b
+}
+
+// cause is the text strerror(3) has for the reason of an error, or the error's
+// own text when it is not one of the system.
+func cause(err error) string {
+	var errno syscall.Errno
+	text := ""
+	switch {
+	case errors.As(err, &errno):
+		text = errno.Error()
+	case errors.Is(err, fs.ErrNotExist):
+		text = "no such file or directory"
+	default:
+		return err.Error()
+	}
+	if c := text[0]; 'a' <= c && c <= 'z' {
+		return string(c-'a'+'A') + text[1:]
+	}
+	return text
+}

@@ -1,0 +1,212 @@
+package mapcmd
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/postfixkit/postfixkit/textmap"
+)
+
+// sources are map sources by name: the corpus of the textmap package, corners
+// made by hand, and generated ones.
+func sources(t testing.TB) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	files, err := filepath.Glob("../../../textmap/testdata/corpus/*")
+	if err != nil || len(files) < 30 {
+		t.Fatalf("corpus: %d files, %v", len(files), err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[filepath.Base(f)[:8]] = string(b)
+	}
+	for i, s := range []string{
+		"",
+		"# nothing but a comment\n",
+		"a 1\nb 2\nc 3",
+		"A@Example.ORG  one\na@example.org two\nb three\n",
+		"# c\n\na\t1\n  more\n\n# inside\n  end\nb 2",
+		"\"two words\"@x  v\n\"a\\\"b\" c\nback\\ slash d\n",
+		"\"open quote v\nx y\n",
+		"  leading white space that is longer than thirty bytes\n and goes on\nx y\n",
+		" short\nx y\n",
+		"keyonly\nempty-value   \nx y\n",
+		"alias: x\nother : y\n",
+		"a 1\r\nb 2\r\n\r\n  c\r\n",
+		"bad\xff 1\nStra\xc3\x9fe@x 2\nSTRASSE@X 3\nA\xcc\x8a x\n",
+		"esc\x1b[31m v\n\x1b\x07\nx y\n",
+		"d 1 # no comment\n",
+		"k\n  v on the next line\n",
+		"a 1\na 2\na 3\nb 1\nA 4\n",
+		"@example.com catch\nexample.com OK\n.example.com OK\n192.168 REJECT\n[::1] x\n",
+		strings.Repeat("x", 3000) + " long key\nshort " + strings.Repeat("v", 6000) + "\n",
+		"k 1\n" + strings.Repeat("# c\n", 50) + " 2\n",
+	} {
+		all[fmt.Sprintf("corner%02d", i)] = s
+	}
+	for i := range 30 {
+		all[fmt.Sprintf("random%02d", i)] = randomSource(rand.New(rand.NewPCG(uint64(i), 7)), 1+i*i)
+	}
+	return all
+}
+
+// randomSource writes lines that are mostly right.
+func randomSource(r *rand.Rand, lines int) string {
+	var b strings.Builder
+	word := func() string {
+		const letters = "abcdefgABCxyzäÖß0123"
+		runes := []rune(letters)
+		n := 1 + r.IntN(12)
+		out := make([]rune, n)
+		for i := range out {
+			out[i] = runes[r.IntN(len(runes))]
+		}
+		return string(out)
+	}
+	for range lines {
+		switch r.IntN(20) {
+		case 0:
+			b.WriteString("# " + word() + "\n")
+		case 1:
+			b.WriteString("\n")
+		case 2:
+			b.WriteString("  " + word() + "\n")
+		case 3:
+			b.WriteString(word() + "\n")
+		case 4:
+			b.WriteString("\"" + word() + " " + word() + "\"@" + word() + "\t" + word() + "\n")
+		case 5:
+			b.WriteString("\"" + word() + "\n")
+		case 6:
+			b.WriteString(word() + ": " + word() + ", " + word() + "\n")
+		case 7:
+			b.WriteString(word() + "\xfe " + word() + "\n")
+		default:
+			b.WriteString(word() + "@" + word() + ".example" + strings.Repeat(" ", 1+r.IntN(3)) + word() + " " + word() + "\n")
+		}
+	}
+	return b.String()
+}
+
+// keysOf returns keys to ask a table made from src for: some of its own, in
+// other cases, and some that are not there.
+func keysOf(src string, r *rand.Rand) string {
+	var keys []string
+	f, _ := textmap.Parse("", []byte(src), &textmap.Options{NoFold: true, NoUTF8: true})
+	for e := range f.All() {
+		if len(e.RawKey) < 200 && r.IntN(3) == 0 && len(keys) < 40 {
+			keys = append(keys, e.RawKey, strings.ToUpper(e.RawKey))
+		}
+	}
+	keys = append(keys, "nosuch", "bad\xffkey", "STRASSE@x", "x y", "a")
+	return strings.Join(keys, "\n") + "\n"
+}
+
+// buildScenarios crosses types, options and sources.
+func buildScenarios(t testing.TB) (all []scenario) {
+	flags := [][]string{nil, {"-f"}, {"-u"}, {"-n"}, {"-N"}, {"-r"}, {"-w"}, {"-p"}, {"-o"}, {"-nf"}, {"-rN"}, {"-w", "-f"}, {"-fu"}, {"-n", "-N", "-w", "-r"}}
+	i := 0
+	for name, src := range sources(t) {
+		for _, typ := range []string{"hash", "btree", "lmdb", "cdb"} {
+			for _, fl := range flags {
+				i++
+				r := rand.New(rand.NewPCG(uint64(i), 1))
+				var nul []string
+				for _, f := range fl {
+					for _, c := range f[1:] {
+						if strings.ContainsRune("fnNu", c) {
+							nul = append(nul, "-"+string(c))
+						}
+					}
+				}
+				sc := scenario{
+					name:  fmt.Sprintf("%s/%s/%s", typ, strings.Join(fl, ""), name),
+					files: map[string]string{"m": src},
+					steps: []step{{args: append(fl[:len(fl):len(fl)], typ+":m")}},
+				}
+				query := step{args: append(nul[:len(nul):len(nul)], "-q", "-", typ+":m"), stdin: keysOf(src, r)}
+				dump := step{args: append(nul[:len(nul):len(nul)], "-s", typ+":m")}
+				switch i % 4 {
+				case 0:
+					sc.steps = append(sc.steps, query)
+				case 1:
+					if typ != "cdb" {
+						sc.steps = append(sc.steps, dump)
+					}
+				case 2: // built twice: the second build meets a table
+					sc.steps = append(sc.steps, sc.steps[0], query)
+				case 3:
+					if typ == "cdb" {
+						break
+					}
+					more := append(fl[:len(fl):len(fl)], "-i", typ+":m")
+					sc.steps = append(sc.steps, step{args: more, stdin: "added 1\na@example.org again\nBad\nadded 2\n"},
+						step{args: append(nul[:len(nul):len(nul)], "-d", "-", typ+":m"), stdin: "added\nnosuch\n" + keysOf(src, r)}, query)
+				}
+				sc.mode = []os.FileMode{0o644, 0o600, 0o640, 0o664, 0o444, 0o604}[i%6]
+				if os.Geteuid() == 0 && i%5 == 0 {
+					sc.owner = 1 // daemon
+				}
+				all = append(all, sc)
+			}
+		}
+	}
+	return all
+}
+
+// commandLines are single command lines: conflicts, wrong words, unknown types,
+// missing files, several operands.
+func commandLines(tool string) (all []scenario) {
+	lines := []string{
+		"", "-X", "-q", "-c", "-s", "-q a -q b", "-s -q a m", "-q a -s m", "-d a -q b m", "-d a -d b m", "-s -d a m", "-s -s hash:m", "-q a -d b m",
+		"-z m", "-q a hash:", "-q a foo:m", "-d a foo:m", "-s foo:m", "foo:m", "texthash:m", "regexp:m", "pcre:m", "cidr:m", "static:m", "inline:m",
+		"hash:nosuch", "btree:nosuch", "lmdb:nosuch", "cdb:nosuch", "-q a hash:nosuch", "-q a btree:nosuch", "-q a cdb:nosuch", "-q a lmdb:nosuch",
+		"-d a hash:nosuch", "-d a btree:nosuch", "-s hash:nosuch", "-s btree:nosuch", "-s lmdb:nosuch", "-q - hash:nosuch", "-d - hash:nosuch",
+		"proxy:hash:m", "-s proxy:hash:m", ":m", "-q a :m", "hash:", "hash:m -q b", "-q a m", "m", "-- m", "-fo m", "-fcX", "m hash:other btree:third",
+		"-q a hash:m", "-fq A hash:m", "-q A hash:m", "-q nosuch hash:m", "-q a hash:m hash:nosuch", "-q x hash:nosuch hash:m", "-d a hash:m", "-d nosuch hash:m",
+		"-i hash:new", "-i btree:new", "-i lmdb:new", "-i cdb:new", "-i hash:m", "-s hash:m hash:m", "-s btree:m", "-q a btree:m", "-i btree:m",
+		"-q  hash:m", "-q \xff hash:m", "-d \xff hash:m", "-n -q a hash:m", "-N -q a hash:m", "-q - hash:m", "-d - hash:m", "dir", "hash:dir", "-o hash:m", "-p hash:m",
+		"-q k static:value", "-q k static:{a b}", "-q k inline:{k=v}", "-q k unionmap:{static:a,static:b}", "-q k pipemap:{static:a,inline:{a=b}}", "-q k fail:x",
+		"-q a texthash:m", "-q nosuch texthash:m", "-q x texthash:nosuch", "-s texthash:m", "-d a texthash:m", "-d a static:m", "-d a regexp:re", "-s regexp:re", "-q foobar regexp:re",
+		"-q foobar pcre:re", "-q 10.1.2.3 cidr:ci", "-q 10.1.2.3 cidr:nosuch", "-q x regexp:nosuch", "-q - regexp:re", "-q - cidr:ci", "-q root unix:passwd.byname",
+		"-F hash:vf", "-Fq a hash:vf", "-F -s hash:m", "-F -q a hash:m", "-m", "-m m", "-b m", "-h -q a m", "-b -q a m", "-m -q - regexp:re", "-h -q - regexp:re", "-b -q - regexp:re",
+		"-hm -q - regexp:re", "-bm -q - regexp:re", "-hb -q - regexp:re", "-hbm -q - regexp:re", "-hU -q - regexp:re",
+	}
+	stdins := []string{"", "a 1\nnew 2\n", "a\nb\nA\nnosuch\n", "foobar\n10.9.9.9\n",
+		"Subject: foobar\n  folded\nTo: x\n\nbody foobar\nmore\n"}
+	for i, l := range lines {
+		for j, in := range stdins {
+			if j > 0 && !strings.Contains(l, "- ") && !strings.HasSuffix(l, "-") && !strings.Contains(l, "-i") {
+				continue
+			}
+			args := strings.Split(l, " ")
+			if l == "" {
+				args = nil
+			}
+			sc := scenario{
+				name: fmt.Sprintf("%s %s <%d", tool, l, j),
+				files: map[string]string{
+					"m": "a 1\nB 2\nc 3\na 4\n", "other": "x y\n", "third": "x z\n", "re": "/foo/ found $(1)\n/^(subject): (.*)/ hit $2\n/body (.*)/ body $1\nif /x/\n/y/ z\nendif\n",
+					"ci": "10.0.0.0/8 OK ten\n192.168.0.1 one\n", "vf": "a m\nb nosuch\nc m,other\n",
+				},
+			}
+			if tool == "postalias" {
+				sc.files["m"] = "a: 1\nB: 2, \"x y\"\nc: 3\na: 4\n"
+				sc.files["other"], sc.files["third"] = "x: y\n", "x: z\n"
+			}
+			if i%2 == 0 && !strings.Contains(l, "new") {
+				sc.steps = append(sc.steps, step{tool: tool, args: []string{"hash:m"}})
+			}
+			sc.steps = append(sc.steps, step{tool: tool, args: args, stdin: in})
+			all = append(all, sc)
+		}
+	}
+	return all
+}
