@@ -125,6 +125,9 @@ func (w *walk) hashItem(item []byte, pgno uint32, at int, buf *[]byte) ([]byte, 
 
 func (w *walk) hashValues(key, item []byte, pgno uint32, at int) error {
 	r := w.r
+	if t := item[0]; (t == itemDups || t == itemOffDup) && !r.dups() {
+		return r.corrupt(pgno, at, "several values in a file whose keys have one")
+	}
 	switch item[0] {
 	case itemDups:
 		for b := item[1:]; len(b) > 0; {
@@ -210,6 +213,9 @@ func (w *walk) leaf(p []byte, pgno uint32) error {
 		keyAt, valueAt := r.index(p, i), r.index(p, i+1)
 		if p[valueAt+2]&entryDeleted != 0 {
 			continue
+		}
+		if keyAt == keyFrom && !r.dups() {
+			return r.corrupt(pgno, keyAt, "two records share a key in a file whose keys have one value")
 		}
 		if keyAt != keyFrom { // repeated keys share one item
 			var err error
