@@ -1,0 +1,47 @@
+// Package regexpmap reads and answers regexp_table(5) and pcre_table(5): lists
+// of patterns with the text to return, searched from top to bottom.
+//
+//	t, err := regexpmap.ParseFile(nil, "/etc/postfix/header_checks", regexpmap.PCRE, nil)
+//	var found diag.List
+//	if err != nil && !errors.As(err, &found) {
+//		return err // the file could not be read
+//	}
+//	action, ok, err := t.Lookup(ctx, "Subject: make money fast")
+//
+// A table with bad rules is usable, as it is for Postfix: the bad rules are
+// left out, and the error is a [diag.List] that says which, where and why, in
+// the words Postfix uses.
+//
+// # What matches
+//
+// Patterns are parsed here, for both dialects, into one syntax tree over bytes;
+// a pattern is never handed to an engine that reads it its own way. regexp:
+// patterns mean what they mean to the GNU C library (extended or, with the x
+// flag, basic syntax, with its extensions), pcre: patterns what they mean to
+// PCRE2 10.42 as Postfix calls it. Keys and patterns are bytes in the C locale:
+// '.' is one byte, and only ASCII letters have two cases.
+//
+// A pattern that is good but cannot be honoured exactly is left out with a
+// finding whose Check is [Unsupported]; it is never answered approximately. If
+// such a pattern is the condition of an "if", no rule up to its "endif"
+// matches. These are: (*UTF), (*UCP), newline and limit settings at the start
+// of a pattern; the verbs (*COMMIT), (*PRUNE), (*SKIP), (*THEN); some \p
+// properties; a backreference inside an alternative of its own group, and
+// repeated lookahead such as (?=a)+ (PCRE2 10.42 gets both wrong).
+//
+// # Cost
+//
+// The literals that rules need are looked for in the key in one pass, and only
+// rules whose literal is there are tried. Regular patterns, nearly all that
+// are in use, take time linear in the length of the key. The others run on a
+// backtracking matcher with a budget of steps. A rule that uses it up counts
+// as not satisfied, negated or not, which is what Postfix does when PCRE2
+// reports "match limit exceeded"; [Options.Warn] is told. The budget is counted
+// in steps, not time: the same key has the same answer on a busy host.
+//
+// # Not for
+//
+// Header and body checks need the message taken apart first, access tables
+// need keys made; other packages do both with a table from here. Partial keys
+// (parent domains, the local part) are never tried: see [Table.IsPattern].
+package regexpmap

@@ -1,0 +1,180 @@
+package regexpmap
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/postfixkit/postfixkit/diag"
+	"github.com/postfixkit/postfixkit/table"
+)
+
+var ctx = context.Background()
+
+func mustParse(t testing.TB, d Dialect, src string) *Table {
+	t.Helper()
+	table, err := Parse("test", []byte(src), d, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+func TestLookup(t *testing.T) {
+	table := mustParse(t, PCRE, `
+/^friend@(?!my\.domain$)(.*)$/  550 Stick this in your pipe $1
+if /@(.*\.)?example\.com$/
+!/^postmaster@/   REJECT not $$1
+/^postmaster@/    OK
+endif
+/^(.)(.)?$/       one=$1 two=${2}$(2)
+`)
+	for _, c := range []struct{ key, want string }{
+		{"friend@my.domain", "-"},
+		{"friend@other", "550 Stick this in your pipe other"},
+		{"Joe@Example.COM", "REJECT not $1"},
+		{"postmaster@example.com", "OK"},
+		{"x", "one=x two="},
+		{"xy", "one=x two=yy"},
+		{"x\x00@example.com", "one=x two="},
+		{"", "-"},
+	} {
+		got, found, err := table.Lookup(ctx, c.key)
+		if !found {
+			got = "-"
+		}
+		if got != c.want || err != nil {
+			t.Errorf("Lookup(%q) = %q, %v, want %q", c.key, got, err, c.want)
+		}
+		if b, ok, err := table.AppendLookup([]byte("+"), []byte(c.key)); ok != found || err != nil || found && string(b) != "+"+c.want || !found && string(b) != "+" {
+			t.Errorf("AppendLookup(%q) = %q, %v, %v", c.key, b, ok, err)
+		}
+	}
+	m, found, err := table.Match(ctx, "xy")
+	if !found || err != nil || m.Rule.Line() != 7 || !reflect.DeepEqual(m.Groups, []string{"x", "y"}) {
+		t.Errorf("Match = %+v, %v, %v", m, found, err)
+	}
+	if file, line, ok := table.Locate(ctx, "a@example.com"); file != "test" || line != 4 || !ok {
+		t.Errorf("Locate = %q, %d, %v", file, line, ok)
+	}
+	m, _, _ = table.Match(ctx, "a@example.com")
+	if m.Groups != nil || len(m.Rule.Guards) != 1 || m.Rule.Guards[0].Pattern != `@(.*\.)?example\.com$` {
+		t.Errorf("Match under a condition = %+v", m)
+	}
+}
+
+func TestPositions(t *testing.T) {
+	_, err := Parse("hc", []byte("/a/ ok\n/b(\n c/ $x\nif /x/ y\n/(?i)é(*UTF)/ z\n"), PCRE, nil)
+	var found diag.List
+	if !errors.As(err, &found) {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, d := range found {
+		got = append(got, d.String())
+	}
+	want := []string{
+		`hc:3:5: error: non-numeric replacement index "x"`,
+		`hc:3:5: error: bad replacement syntax: skipping this rule`,
+		`hc:4:8: warning: ignoring extra text after IF statement: "y"`,
+		`hc:4:8: warning: do not prepend whitespace to statements between IF and ENDIF`,
+		`hc:5:13: error: error in regex at offset 11: (*VERB) not recognized or malformed`,
+		`hc:4:1: warning: IF has no matching ENDIF`,
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestOptions(t *testing.T) {
+	table, err := Parse("t", []byte("/(a)/ $1\n/b/ b\n"), POSIX, &Options{NoSubst: true, FoldKey: true, UTF8: true})
+	if err == nil || !strings.Contains(err.Error(), "regular expression substitution is not allowed: skipping this rule") {
+		t.Errorf("NoSubst: %v", err)
+	}
+	if _, found, err := table.Lookup(ctx, "b\xff"); found || err != nil {
+		t.Errorf("a key that is not UTF-8: %v, %v", found, err)
+	}
+	if v, _, _ := table.Lookup(ctx, "B"); v != "b" {
+		t.Errorf("FoldKey: %q", v)
+	}
+	files := map[string]string{"one": "1", "two": "2"}
+	table, err = Parse("t", []byte("/a/ one, two\n/b/ three\n"), POSIX, &Options{ReadFile: func(name string) ([]byte, error) {
+		if s, ok := files[name]; ok {
+			return []byte(s), nil
+		}
+		return nil, errors.New("open " + name + ": No such file or directory")
+	}})
+	if v, _, _ := table.Lookup(ctx, "a"); v != "MQoy" {
+		t.Errorf("ReadFile: %q", v)
+	}
+	if err == nil || !strings.Contains(err.Error(), "open three: No such file or directory: skipping this rule") {
+		t.Errorf("ReadFile: %v", err)
+	}
+}
+
+// A condition that cannot be honoured must not open its block to every key.
+func TestUnsupportedCondition(t *testing.T) {
+	table, err := Parse("t", []byte("if /(*UTF)a/\n/x/ inside\nendif\n/x/ outside\n"), PCRE, nil)
+	if err == nil {
+		t.Error("no finding")
+	}
+	if v, _, _ := table.Lookup(ctx, "x"); v != "outside" {
+		t.Errorf("got %q", v)
+	}
+}
+
+func TestInline(t *testing.T) {
+	for _, c := range []struct{ text, key, want, err string }{
+		{"{ {/a/ A}, {/b{2}/ B} {#x} {if /c/} {/d/ D} {endif} }", "bb", "B", ""},
+		{"{ {/a/ A}, {/b{2}/ B} {#x} {if /c/} {/d/ D} {endif} }", "cd", "D", ""},
+		{"{}", "a", "", ""},
+		{"{{}}", "a", "", ""},
+		{"x", "a", "", `pcre map: no '{' at start of text in "x"`},
+		{"{", "a", "", `pcre map: missing '}' in "{"`},
+		{"{ {/a/ b} c }", "a", "", `pcre map: no '{' at start of text in "c"`},
+		{"{ {/a/ b} } x", "a", "", `pcre map: syntax error after '}' in "{ {/a/ b} } x"`},
+		{"{ {/a/ b}{/c/ d} }", "a", "", `pcre map: syntax error after '}' in "{/a/ b}{/c/ d}"`},
+		{`{ {/a/ \} b} }`, "a", "", `pcre map: syntax error after '}' in "{ {/a/ \} b} }"`},
+	} {
+		table, err := ParseInline(c.text, PCRE, nil)
+		if c.err != "" {
+			if err == nil || err.Error() != c.err {
+				t.Errorf("%s: error %v, want %s", c.text, err, c.err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.text, err)
+			continue
+		}
+		if v, _, _ := table.Lookup(ctx, c.key); v != c.want {
+			t.Errorf("%s: %q = %q, want %q", c.text, c.key, v, c.want)
+		}
+	}
+}
+
+func TestType(t *testing.T) {
+	var warned int
+	o := &table.Opener{Types: map[string]table.OpenFunc{"pcre": Type(PCRE, func(diag.Diagnostic) { warned++ })},
+		FS: fstest.MapFS{"hc": {Data: []byte("/x/ y\n/(/ z\n")}}}
+	for _, spec := range []string{"pcre:hc", "pcre:{{/x/ y} {/(/ z}}"} {
+		opened, err := o.Open(ctx, spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, ok, err := opened.Lookup(ctx, "X"); v != "y" || !ok || err != nil {
+			t.Errorf("%s: %q, %v, %v", spec, v, ok, err)
+		}
+	}
+	if warned != 2 {
+		t.Errorf("%d findings", warned)
+	}
+	for _, spec := range []string{"pcre:none", "pcre:{"} {
+		if _, err := o.Open(ctx, spec); err == nil {
+			t.Errorf("%s: no error", spec)
+		}
+	}
+}
