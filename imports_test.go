@@ -20,7 +20,7 @@ var importRules = []struct {
 	may      []string
 }{
 	{"diag", nil},
-	{"table", nil},
+	{"table", []string{"internal/casefold"}},
 
 	{"internal/mmap", []string{"golang.org/x/sys/..."}},
 	{"internal/filelock", []string{"golang.org/x/sys/..."}},
@@ -33,7 +33,7 @@ var importRules = []struct {
 	{"mastercf", []string{"diag", "internal/cflines", "internal/atomicfile"}},
 
 	// The table files know nothing of Postfix: bytes in, bytes out.
-	{"hashmap/boltmap", []string{"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors"}},
+	{"hashmap/boltmap", []string{"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors", "internal/arena"}},
 	{"hashmap/bdb", []string{"internal/mmap", "internal/arena"}},
 	{"hashmap/cdb", []string{"internal/mmap", "internal/arena"}},
 	{"hashmap/lmdb", []string{"internal/mmap", "internal/arena"}},
@@ -41,11 +41,11 @@ var importRules = []struct {
 		"internal/filelock", "internal/mmap", "github.com/cespare/xxhash/v2"}},
 
 	{"regexpmap", []string{"diag", "table", "internal/cflines", "internal/macro", "internal/literal", "internal/casefold", "github.com/dlclark/regexp2/v2"}},
-	{"socketmap", []string{"table"}},
-	{"tcptable", []string{"table"}},
-	{"proxymap", []string{"table"}},
-	{"cidrmap", []string{"diag", "table", "internal/cflines", "internal/macro", "internal/literal"}},
-	{"accessmap", []string{"diag", "table", "internal/mailaddr", "internal/casefold"}},
+	{"socketmap", []string{"table", "internal/mapserver"}},
+	{"tcptable", []string{"table", "internal/mapserver"}},
+	{"proxymap", []string{"table", "internal/mapserver", "internal/casefold"}},
+	{"cidrmap", []string{"diag", "table", "internal/cflines", "internal/inet", "internal/macro", "internal/literal"}},
+	{"accessmap", []string{"diag", "table", "internal/inet", "internal/mailaddr", "internal/casefold"}},
 	{"headercheck", []string{"diag", "table", "internal/mailaddr"}},
 
 	{"examples/...", []string{".", "accessmap", "aliases", "cidrmap", "diag", "hashmap/...", "headercheck", "maincf", "mastercf", "regexpmap", "table", "textmap"}},

@@ -110,7 +110,9 @@ func (c *command) withRights(j *job, work func() error) error {
 	if j.info == nil {
 		return work()
 	}
-	c.warnFolder(j)
+	if j.name != "stdin" {
+		c.warnFolder(j)
+	}
 	restore, err := c.takeRights(j.info)
 	if err != nil {
 		return fmt.Errorf("taking on the rights of the owner of %s: %s", j.name, cause(err))
@@ -200,7 +202,7 @@ func (c *command) buildError(j *job, err error) error {
 	var key *hashmap.KeyError
 	switch {
 	case errors.As(err, &key):
-		return fmt.Errorf("%s, line %d: %s", j.name, key.Line, strings.TrimPrefix(err.Error(), "hashmap: "))
+		return fmt.Errorf("error updating %s: %s, %s is unchanged", j.driverName(), strings.TrimPrefix(err.Error(), "hashmap: "), j.file)
 	case errors.Is(err, fs.ErrPermission):
 		if _, serr := os.Lstat(j.file); serr == nil {
 			return fmt.Errorf("open %s: %s", j.file, cause(err))
@@ -339,7 +341,7 @@ func (c *command) add(j *job) error {
 	}
 	if err != nil {
 		if errors.Is(err, hashmap.ErrUnknownFormat) {
-			return fmt.Errorf("open database %s: %s", j.file, strings.TrimPrefix(err.Error(), "hashmap: "))
+			return fmt.Errorf("open database %s: %s", j.file, cause(err))
 		}
 		return c.buildError(j, err)
 	}

@@ -45,14 +45,27 @@ func readConfig(c *command) (config, error) {
 	// A broken line is Postfix's fatal error and ours only if what we need
 	// cannot be known because of it.
 	file, _ := maincf.Parse(path, src)
-	if v, ok := file.Get("default_database_type"); ok {
-		cfg.defaultType = v
+	env := maincf.Env{Main: file}
+	if v, err := env.Eval("default_database_type"); err == nil && v.Text != "" {
+		cfg.defaultType = v.Text
+	} else if err != nil {
+		return cfg, err
 	}
-	if v, ok := file.Get("smtputf8_enable"); ok {
-		cfg.utf8 = v == "yes"
+	v, err := env.Eval("smtputf8_enable")
+	if err != nil {
+		return cfg, err
 	}
-	if v, ok := file.Get("myhostname"); ok {
-		cfg.hostname = v
+	switch v.Text {
+	case "yes":
+	case "no":
+		cfg.utf8 = false
+	default:
+		return cfg, fmt.Errorf("bad boolean configuration: smtputf8_enable = %s", v.Text)
+	}
+	if c.Alias {
+		if v, err := env.Eval("myhostname"); err == nil {
+			cfg.hostname = v.Text
+		}
 	}
 	return cfg, nil
 }

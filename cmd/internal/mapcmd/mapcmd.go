@@ -98,6 +98,9 @@ func (c *command) run(args []string) error {
 	if done, err := c.printInfo(def); done {
 		return err
 	}
+	if c.cfg, err = readConfig(c); err != nil {
+		return err
+	}
 	if err := c.conflicts(c); err != nil {
 		return err
 	}
@@ -106,9 +109,6 @@ func (c *command) run(args []string) error {
 	}
 	if len(operands) == 0 && c.convert == "" {
 		return errors.New("usage: " + def.Usage())
-	}
-	if c.cfg, err = readConfig(c); err != nil {
-		return err
 	}
 	switch {
 	case c.query != nil && c.messageMode():

@@ -3,17 +3,21 @@ package mapcmd
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"strings"
 	"syscall"
 
 	"github.com/postfixkit/postfixkit/diag"
 	"github.com/postfixkit/postfixkit/hashmap"
+	"github.com/postfixkit/postfixkit/internal/casefold"
 	"github.com/postfixkit/postfixkit/table"
+	"github.com/postfixkit/postfixkit/textmap"
 )
 
 // A lookup is an open table and the name Postfix has for it in messages:
@@ -46,7 +50,10 @@ func (c *command) open(operand string) (*lookup, error) {
 		return nil, fmt.Errorf("open dictionary: expecting \"type:name\" form instead of \"%s\"", operand)
 	}
 	format, err := hashmap.ParseFormat(spec.Type)
-	if err != nil {
+	switch {
+	case spec.Type == "texthash":
+		return c.openText(spec)
+	case err != nil:
 		return c.openOther(spec)
 	}
 	file := hashmap.FileName(format, spec.Name)
@@ -69,6 +76,40 @@ func (c *command) open(operand string) (*lookup, error) {
 	}
 	l.table = r
 	return l, nil
+}
+
+// openText opens a texthash: table, with the warnings of reading it.
+func (c *command) openText(spec table.Spec) (*lookup, error) {
+	f, err := os.Open(spec.Name)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %s", spec.Name, cause(err))
+	}
+	defer f.Close()
+	opts := &textmap.Options{NoFold: c.noFold, NoUTF8: !c.utf8Mode()}
+	m, err := hashmap.ReadText(spec.Name, f, opts, func(d diag.Diagnostic) {
+		c.warn("%s, line %d: %s", spec.Name, d.Span.Start.Line, d.Message)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read database %s: %s", spec.Name, cause(err))
+	}
+	if c.noFold {
+		return &lookup{m, spec.String()}, nil
+	}
+	return &lookup{folded{m, c.utf8Mode()}, spec.String()}, nil
+}
+
+// folded looks keys up in the form the table was read in.
+type folded struct {
+	*hashmap.Memory
+	utf8 bool
+}
+
+func (f folded) Lookup(ctx context.Context, key string) (string, bool, error) {
+	return f.Memory.Lookup(ctx, casefold.String(key, f.utf8))
+}
+
+func (f folded) AppendLookup(dst, key []byte) ([]byte, bool, error) {
+	return f.Memory.AppendLookup(dst, []byte(casefold.String(string(key), f.utf8)))
 }
 
 // openOther opens a table of a type that is no indexed file.
@@ -307,6 +348,13 @@ func cause(err error) string {
 		text = errno.Error()
 	case errors.Is(err, fs.ErrNotExist):
 		text = "no such file or directory"
+	case errors.Is(err, hashmap.ErrUnknownFormat):
+		// The last part says what the file is and what it should be.
+		text = err.Error()
+		if i := strings.LastIndex(text, "hashmap: not a table file: "); i >= 0 {
+			return text[i+len("hashmap: not a table file: "):]
+		}
+		return text
 	default:
 		return err.Error()
 	}

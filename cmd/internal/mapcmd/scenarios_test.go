@@ -166,7 +166,7 @@ func buildScenarios(t testing.TB) (all []scenario) {
 func commandLines(tool string) (all []scenario) {
 	lines := []string{
 		"", "-X", "-q", "-c", "-s", "-q a -q b", "-s -q a m", "-q a -s m", "-d a -q b m", "-d a -d b m", "-s -d a m", "-s -s hash:m", "-q a -d b m",
-		"-z m", "-q a hash:", "-q a foo:m", "-d a foo:m", "-s foo:m", "foo:m", "texthash:m", "regexp:m", "pcre:m", "cidr:m", "static:m", "inline:m",
+		"-z m", "-i -q a hash:m", "-q a -i hash:m", "-i -s hash:m", "-q a hash:", "-q a foo:m", "-d a foo:m", "-s foo:m", "foo:m", "texthash:m", "regexp:m", "pcre:m", "cidr:m", "static:m", "inline:m",
 		"hash:nosuch", "btree:nosuch", "lmdb:nosuch", "cdb:nosuch", "-q a hash:nosuch", "-q a btree:nosuch", "-q a cdb:nosuch", "-q a lmdb:nosuch",
 		"-d a hash:nosuch", "-d a btree:nosuch", "-s hash:nosuch", "-s btree:nosuch", "-s lmdb:nosuch", "-q - hash:nosuch", "-d - hash:nosuch",
 		"proxy:hash:m", "-s proxy:hash:m", ":m", "-q a :m", "hash:", "hash:m -q b", "-q a m", "m", "-- m", "-fo m", "-fcX", "m hash:other btree:third",
