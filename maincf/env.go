@@ -3,6 +3,7 @@ package maincf
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -258,14 +259,6 @@ func (e *Env) Expand(text string) (string, error) {
 	return e.expander(nil).ExpandIn("", text)
 }
 
-// Expand replaces every $name in text as the postconf command does: a name that is
-// neither set nor known stands for nothing.
-func (e *Env) expandLoosely(text string) (string, error) {
-	x := e.expander(nil)
-	x.x.Undefined = nil
-	return x.ExpandIn("", text)
-}
-
 // expander joins the $name language with the values of an Env.
 type expander struct{ x macro.Expander }
 
@@ -336,4 +329,46 @@ func (e *Env) Steps(name string) (Value, []Step, error) {
 		return v, steps, e.paramError(name, src.at, err)
 	}
 	return v, steps, nil
+}
+
+// ServiceParams yields the names that the services of master.cf bring, such as
+// relay_destination_recipient_limit, with the parameter each default refers
+// to, by service and in the order of postconf(1). Names that are parameters of
+// Postfix itself are left out.
+func (e *Env) ServiceParams() iter.Seq2[string, string] {
+	return func(yield func(name, base string) bool) {
+		seen := map[string]bool{}
+		for _, s := range e.Services {
+			for i := range paramdb.Templates() {
+				t := &paramdb.Templates()[i]
+				if t.Since > e.Version.packed() || !slices.Contains(t.Programs, s.Command) {
+					continue
+				}
+				name := s.Name + t.Suffix
+				if p := paramdb.Find(name); seen[name] || p != nil && p.Exists(e.Version.packed()) {
+					continue
+				}
+				seen[name] = true
+				if !yield(name, t.Base) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Source returns the value that counts for a parameter without expanding it,
+// and whether there is one.
+func (e *Env) Source(name string) (v Value, ok bool) {
+	src, err := e.lookup(name)
+	return Value{Text: src.text, Source: src.text, Origin: src.origin, At: src.at}, err == nil
+}
+
+// ExpandLoosely replaces every $name in text as the postconf command does: a
+// name that is neither set nor known stands for nothing. The value of a
+// parameter is expanded with its name, so that a loop is noticed at once.
+func (e *Env) ExpandLoosely(name, text string) (string, error) {
+	x := e.expander(nil)
+	x.x.Undefined = nil
+	return x.ExpandIn(name, text)
 }

@@ -26,7 +26,7 @@ func Machine(e *Env) map[string]string {
 	if !strings.Contains(host, ".") {
 		domain := "localdomain"
 		if src, err := n.lookup("mydomain"); err == nil && src.origin != FromRuntime {
-			if text, err := n.expandLoosely(src.text); err == nil {
+			if text, err := n.ExpandLoosely("", src.text); err == nil {
 				domain = text
 			}
 		}
@@ -47,7 +47,7 @@ func (e *Env) networks() string {
 		if err != nil {
 			return ""
 		}
-		s, err := e.expandLoosely(src.text)
+		s, err := e.ExpandLoosely("", src.text)
 		if err != nil {
 			return ""
 		}

@@ -83,7 +83,7 @@ func (w *tableWalk) param(name string, how paramdb.Tables) bool {
 			elems = append(elems, element{item, u})
 			continue
 		}
-		text, err := w.e.expandLoosely(item)
+		text, err := w.e.ExpandLoosely("", item)
 		if err != nil {
 			continue
 		}

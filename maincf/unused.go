@@ -2,6 +2,7 @@ package maincf
 
 import (
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,7 +15,9 @@ import (
 // usage is which names a configuration uses, found as postconf(1) does: a name
 // that Postfix does not know is used when something refers to it.
 type usage struct {
-	used      map[string]Class // names set in main.cf that count
+	used      map[string]Class  // names set in main.cf that count
+	classes   map[string]bool   // restriction classes
+	services  []map[string]bool // names set in a service's options that count
 	undefined []undefined
 	err       error // the first value that is not in the $name language
 }
@@ -53,14 +56,20 @@ func (e *Env) effective() map[string]*Assignment {
 }
 
 func (e *Env) usage() *usage {
-	u := &usage{used: map[string]Class{}}
+	const main = -1 // not a service
+	u := &usage{used: map[string]Class{}, classes: map[string]bool{}}
+	for range e.Services {
+		u.services = append(u.services, map[string]bool{})
+	}
 	set := e.effective()
 	isSet := func(name string) bool { return set[name] != nil || e.hasOverride(name) }
 	// refer notes that a value refers to name.
-	refer := func(name string, s *MasterService, at *Assignment, offset int, database bool) {
+	refer := func(name string, service int, at *Assignment, offset int, database bool) {
 		supplied := false
-		if s != nil {
-			_, supplied = s.Overrides[name]
+		if service >= 0 {
+			if _, supplied = e.Services[service].Overrides[name]; supplied {
+				u.services[service][name] = true
+			}
 		}
 		if !supplied && isSet(name) {
 			supplied = true
@@ -68,10 +77,11 @@ func (e *Env) usage() *usage {
 				u.used[name] = User
 			}
 		}
-		if s == nil {
+		if service < 0 {
 			for i := range e.Services {
 				if _, ok := e.Services[i].Overrides[name]; ok {
 					supplied = true
+					u.services[i][name] = true
 				}
 			}
 		}
@@ -79,11 +89,11 @@ func (e *Env) usage() *usage {
 			return
 		}
 		if _, known := e.known(name); !known {
-			u.undefined = append(u.undefined, undefined{name, at, offset, s != nil})
+			u.undefined = append(u.undefined, undefined{name, at, offset, service >= 0})
 		}
 	}
-	scan := func(value string, s *MasterService, at *Assignment) {
-		err := macro.Names(value, func(name string, offset int, _ bool) { refer(name, s, at, offset, false) })
+	scan := func(value string, service int, at *Assignment) {
+		err := macro.Names(value, func(name string, offset int, _ bool) { refer(name, service, at, offset, false) })
 		if err != nil && u.err == nil {
 			u.err = err
 			if at != nil {
@@ -92,14 +102,14 @@ func (e *Env) usage() *usage {
 		}
 	}
 	for i := range e.Services {
-		s := &e.Services[i]
-		for name, value := range s.Overrides {
+		overrides := e.Services[i].Overrides
+		for _, name := range slices.Sorted(maps.Keys(overrides)) {
 			if p := paramdb.Find(name); p != nil && p.Kind == paramdb.Raw {
 				continue
 			}
-			scan(value, s, nil)
+			scan(overrides[name], i, nil)
 			if _, known := e.known(name); known {
-				e.clientNames(value, func(name string) { refer(name, s, nil, 0, true) })
+				e.clientNames(overrides[name], func(name string) { refer(name, i, nil, 0, true) })
 			}
 		}
 	}
@@ -110,13 +120,14 @@ func (e *Env) usage() *usage {
 			continue
 		}
 		if def := p.DefaultAt(at, e.Version.Build == Debian); strings.IndexByte(def, '$') >= 0 {
-			scan(def, nil, nil)
+			scan(def, main, nil)
 		}
 	}
 	if isSet("smtpd_restriction_classes") {
 		if v, err := e.Eval("smtpd_restriction_classes"); err == nil {
 			for _, name := range SplitList(v.Text) {
-				refer(name, nil, v.At, 0, false)
+				u.classes[name] = true
+				refer(name, main, v.At, 0, false)
 			}
 		}
 	}
@@ -130,18 +141,18 @@ func (e *Env) usage() *usage {
 				return
 			}
 		}
-		scan(value, nil, a)
+		scan(value, main, a)
 		if _, known := e.known(name); known {
-			e.clientNames(value, func(name string) { refer(name, nil, a, 0, true) })
+			e.clientNames(value, func(name string) { refer(name, main, a, 0, true) })
 		}
 	}
-	for name, a := range set {
+	for _, name := range slices.Sorted(maps.Keys(set)) {
 		if _, over := e.Overrides[name]; !over {
-			each(name, a.Value(), a)
+			each(name, set[name].Value(), set[name])
 		}
 	}
-	for name, value := range e.Overrides {
-		each(name, value, nil)
+	for _, name := range slices.Sorted(maps.Keys(e.Overrides)) {
+		each(name, e.Overrides[name], nil)
 	}
 	return u
 }
@@ -160,7 +171,7 @@ func (e *Env) clientNames(value string, found func(name string)) {
 	}
 	if strings.Contains(value, "$") {
 		var err error
-		if value, err = e.expandLoosely(value); err != nil {
+		if value, err = e.ExpandLoosely("", value); err != nil {
 			return
 		}
 	}
@@ -200,18 +211,78 @@ func insideBraces(elem string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(elem, "{"), "}")
 }
 
+// A Use tells what a configuration makes of the names set in it, as the
+// warnings of postconf(1) do.
+type Use struct {
+	// Unused are names of main.cf, and of Overrides, that Postfix does not
+	// use: not a parameter of the release, nor made from a service, nor a
+	// restriction class, nor referred to as $name by another value. A misspelt
+	// name is one of them.
+	Unused []string
+	// Unknown are the $names with neither a value nor a default, once for
+	// every value that refers to them; those in master.cf options are in
+	// UnknownInMaster.
+	Unknown, UnknownInMaster []string
+	// User are names of main.cf, and of Overrides, that Postfix does not know
+	// but another value refers to.
+	User []string
+	// UnusedOptions are the names in the Overrides of each of Services that
+	// Postfix does not use.
+	UnusedOptions [][]string
+	// Err is the first value that is not in the $name language, or nil.
+	Err error
+}
+
+// Use finds out which names count. The lists are sorted.
+func (e *Env) Use() Use {
+	u := e.usage()
+	out := Use{Err: u.err}
+	names := e.effective()
+	for name := range e.Overrides {
+		names[name] = nil
+	}
+	for name := range names {
+		_, known := e.known(name)
+		switch {
+		case u.used[name] != 0:
+			out.User = append(out.User, name)
+		case !known:
+			out.Unused = append(out.Unused, name)
+		}
+	}
+	slices.Sort(out.User)
+	slices.Sort(out.Unused)
+	for _, n := range u.undefined {
+		if n.master {
+			out.UnknownInMaster = append(out.UnknownInMaster, n.name)
+		} else {
+			out.Unknown = append(out.Unknown, n.name)
+		}
+	}
+	slices.Sort(out.Unknown)
+	slices.Sort(out.UnknownInMaster)
+	for i := range e.Services {
+		var unused []string
+		for name := range e.Services[i].Overrides {
+			if _, known := e.known(name); !known && u.used[name] == 0 && !u.services[i][name] && !u.classes[name] {
+				unused = append(unused, name)
+			}
+		}
+		slices.Sort(unused)
+		out.UnusedOptions = append(out.UnusedOptions, unused)
+	}
+	return out
+}
+
 // Unused yields the settings of main.cf that Postfix does not use, in the
-// order of the file: the name is not a parameter of the release, nor made from
-// a service, nor a restriction class, nor referred to as $name by another value.
-// A misspelt name is one of them. Settings that a later one overrides are left
+// order of the file; see [Use]. Settings that a later one overrides are left
 // out.
 func (e *Env) Unused() iter.Seq[*Assignment] {
 	return func(yield func(*Assignment) bool) {
-		u := e.usage()
-		set := e.effective()
 		if e.Main == nil {
 			return
 		}
+		u, set := e.usage(), e.effective()
 		for a := range e.Main.All() {
 			name := a.Name()
 			if set[name] != a || u.used[name] != 0 {
@@ -333,7 +404,5 @@ func (e *Env) expandValue(a *Assignment) (string, error) {
 	if p := paramdb.Find(a.Name()); p != nil && p.KindAt(e.Version.packed()) == paramdb.Raw {
 		return a.Value(), nil
 	}
-	x := e.expander(nil)
-	x.x.Undefined = nil
-	return x.ExpandIn(a.Name(), a.Value())
+	return e.ExpandLoosely(a.Name(), a.Value())
 }

@@ -180,7 +180,7 @@ func (e *Env) typeError(name string) error {
 	if err != nil || src.raw {
 		return nil
 	}
-	text, err := e.expandLoosely(src.text)
+	text, err := e.ExpandLoosely("", src.text)
 	if err != nil {
 		return nil
 	}

@@ -145,3 +145,9 @@ func (v Version) release() paramdb.Release {
 	}
 	return best
 }
+
+// Branch returns the branch of a release: 3.7 for 3.7.11.
+func (v Version) Branch() Version {
+	v.Patch = NewestPatch
+	return v
+}

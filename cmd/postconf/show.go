@@ -1,0 +1,426 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/postfixkit/postfixkit/internal/cflines"
+	"github.com/postfixkit/postfixkit/maincf"
+)
+
+// showMain prints main.cf parameters: -n, -d, or neither, and the modifiers.
+func (c *command) showMain(names []string) error {
+	env, err := c.environment(c.mode&showDefaults == 0)
+	if err != nil {
+		return err
+	}
+	var use maincf.Use
+	if c.mode&showDefaults == 0 {
+		if use = env.Use(); use.Err != nil {
+			return c.macroError(use.Err)
+		}
+		c.warnUnknown(env, use)
+	}
+	p := &printer{c: c, env: env}
+	if c.mode&showDefaults != 0 && c.mode&expand != 0 {
+		p.runtime()
+	}
+	if len(names) == 0 {
+		err = p.all(use.User)
+	} else {
+		err = p.named(names, use.User)
+	}
+	if err != nil {
+		return err
+	}
+	if c.mode&showDefaults == 0 && c.warn {
+		c.warnUnused(env, use)
+	}
+	return nil
+}
+
+// environment reads main.cf, unless only defaults are asked for, and master.cf.
+func (c *command) environment(withMain bool) (*maincf.Env, error) {
+	env := &maincf.Env{Version: c.version, Runtime: map[string]string{"process_name": filepath.Base(c.prog)}}
+	if withMain {
+		src, err := os.ReadFile(c.mainPath())
+		if err != nil {
+			return nil, fatalf("open %s: %s", c.mainPath(), reason(err))
+		}
+		if env.Main, err = c.parseMain(src); err != nil {
+			return nil, err
+		}
+		env.Runtime["config_directory"] = c.configDir
+		env.Overrides = map[string]string{}
+		for _, o := range c.overrides {
+			name, value, why := splitNameValue(o)
+			if why != "" {
+				return nil, fatalf("invalid parameter override: %s: %s", o, why)
+			}
+			env.Overrides[name] = value
+		}
+	}
+	var err error
+	env.Services, err = c.services()
+	return env, err
+}
+
+// parseMain parses main.cf with the messages of Postfix, which stops at the
+// first line it cannot use.
+func (c *command) parseMain(src []byte) (*maincf.File, error) {
+	f, err := maincf.Parse(c.mainPath(), src)
+	seen := map[string]string{}
+	for e := range f.Entries() {
+		switch e := e.(type) {
+		case *maincf.Bad:
+			text, line := joined(e)
+			if cflines.IsSpace(text[0]) {
+				c.warning("%s: logical line must not start with whitespace: \"%.30s%s\"", c.mainPath(), text, dots(text, 30))
+				continue
+			}
+			_, _, why := splitNameValue(text)
+			return nil, fatalf("%s, line %d: %s: \"%s\"", c.mainPath(), line, why, text)
+		case *maincf.Assignment:
+			if old, ok := seen[e.Name()]; ok && old != e.Value() {
+				c.warning("%s, line %d: overriding earlier entry: %s=%s", c.mainPath(), e.Span().Start.Line, e.Name(), old)
+			}
+			seen[e.Name()] = e.Value()
+			if strings.IndexByte(e.Raw(), 0) >= 0 && c.version.Compare(maincf.Version{Major: 3, Minor: 9}) >= 0 {
+				c.warnNUL(e)
+			}
+		}
+	}
+	_ = err // the bad lines were reported in Postfix's own words
+	return f, nil
+}
+
+// warnNUL is the warning of Postfix 3.9 and later.
+func (c *command) warnNUL(a *maincf.Assignment) {
+	first, last := a.Span().Start.Line, a.Span().End.Line
+	if strings.HasSuffix(a.Raw(), "\n") {
+		last--
+	}
+	lines := fmt.Sprint(first)
+	if last > first {
+		lines = fmt.Sprintf("%d-%d", first, last)
+	}
+	c.warning("%s, line %s: text after null byte may be ignored", c.mainPath(), lines)
+}
+
+// joined returns the logical line of an entry as Postfix reads it, and the
+// number of its first line.
+func joined(e maincf.Entry) (text string, line int) {
+	raw := []byte(e.Raw())
+	it := cflines.Item{Kind: cflines.Logical, End: len(raw), Line: e.Span().Start.Line}
+	b, _ := cflines.CutNUL(it.Text(raw).Bytes)
+	if len(b) == 0 {
+		return " ", it.Line
+	}
+	return string(b), it.Line
+}
+
+func dots(text string, most int) string {
+	if len(text) > most {
+		return "..."
+	}
+	return ""
+}
+
+// splitNameValue splits "name = value" with the messages of Postfix.
+func splitNameValue(text string) (name, value, why string) {
+	b := cflines.TrimLeft([]byte(text))
+	n := 0
+	for n < len(b) && b[n] != '=' && !cflines.IsSpace(b[n]) {
+		n++
+	}
+	if n == 0 {
+		return "", "", "missing attribute name"
+	}
+	rest := cflines.TrimLeft(b[n:])
+	if len(rest) == 0 || rest[0] != '=' {
+		return "", "", "missing '=' after attribute name"
+	}
+	return string(b[:n]), string(cflines.Trim(rest[1:])), ""
+}
+
+// reason is an error in the words of the C library.
+func reason(err error) string {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		switch errno {
+		case syscall.ENOENT:
+			return "No such file or directory"
+		case syscall.EACCES:
+			return "Permission denied"
+		case syscall.ENOTDIR:
+			return "Not a directory"
+		case syscall.EISDIR:
+			return "Is a directory"
+		}
+		return errno.Error()
+	}
+	return err.Error()
+}
+
+// macroError reports a value that cannot be expanded, as Postfix does.
+func (c *command) macroError(err error) error {
+	var pe *maincf.ParamError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	c.warning("%s", err)
+	return fatalf("macro processing error")
+}
+
+func (c *command) warnUnknown(env *maincf.Env, use maincf.Use) {
+	for _, name := range use.UnknownInMaster {
+		c.warning("%s/master.cf: undefined parameter: %s", c.configDir, name)
+	}
+	for _, name := range use.Unknown {
+		c.warning("%s/main.cf: undefined parameter: %s", c.configDir, name)
+	}
+	for a := range env.Main.All() {
+		if p, ok := env.Param(a.Name()); ok && p.ReadOnly {
+			c.warning("%s/main.cf: read-only parameter assignment: %s=%s", c.configDir, a.Name(), a.Value())
+		}
+	}
+}
+
+// warnUnused warns about names that are set and not used, or going away.
+func (c *command) warnUnused(env *maincf.Env, use maincf.Use) {
+	set := map[string]string{}
+	for a := range env.Main.All() {
+		set[a.Name()] = a.Value()
+	}
+	for name, value := range env.Overrides {
+		set[name] = value
+	}
+	c.warnNames("main.cf", set, use.Unused, env)
+	for i, s := range env.Services {
+		c.warnNames("master.cf", s.Overrides, use.UnusedOptions[i], env)
+	}
+}
+
+func (c *command) warnNames(file string, set map[string]string, unused []string, env *maincf.Env) {
+	names := make([]string, 0, len(set))
+	for name := range set {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		advice, warns := deprecation(name, env.Version)
+		_, isUnused := slices.BinarySearch(unused, name)
+		switch {
+		case isUnused && warns:
+			c.warning("%s/%s: support for parameter %s has been removed; instead, %s", c.configDir, file, name, advice)
+			c.deprecated = true
+		case isUnused:
+			c.warning("%s/%s: unused parameter: %s=%s", c.configDir, file, name, set[name])
+		case warns:
+			c.warning("%s/%s: support for parameter \"%s\" will be removed; instead, %s", c.configDir, file, name, advice)
+			c.deprecated = true
+		}
+	}
+}
+
+// deprecation is how the warning about a name ends in a release, if there is
+// one.
+func deprecation(name string, v maincf.Version) (advice string, warns bool) {
+	p, ok := maincf.LookupParam(name)
+	if !ok || p.Advice == "" || p.Deprecated.IsZero() || v.Compare(p.Deprecated) < 0 {
+		return "", false
+	}
+	return p.Advice, true
+}
+
+// printer prints parameters in the form the options ask for.
+type printer struct {
+	c   *command
+	env *maincf.Env
+}
+
+// runtime asks the machine for what only it knows, when that is needed.
+func (p *printer) runtime() {
+	if _, ok := p.env.Runtime["process_id"]; !ok {
+		p.env.Runtime = maincf.Machine(p.env)
+	}
+}
+
+// all prints every parameter, by name.
+func (p *printer) all(user []string) error {
+	var names []string
+	switch {
+	case p.c.mode&showNonDefault != 0:
+		names = p.setNames()
+	default:
+		for param := range maincf.Params(p.env.Version) {
+			if !param.Legacy {
+				names = append(names, param.Name)
+			}
+		}
+		for name := range p.env.ServiceParams() {
+			names = append(names, name)
+		}
+		names = append(names, user...)
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		param, ok := p.env.Param(name)
+		if slices.Contains(user, name) {
+			param, ok = maincf.Param{Name: name, Class: maincf.User}, true
+		}
+		if !ok || p.c.classes&(1<<param.Class) == 0 {
+			continue
+		}
+		if err := p.one(name, param); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setNames are the names that have a value in main.cf, or by other means.
+func (p *printer) setNames() (names []string) {
+	for a := range p.env.Main.All() {
+		names = append(names, a.Name())
+	}
+	for name := range p.env.Overrides {
+		names = append(names, name)
+	}
+	return append(names, "config_directory")
+}
+
+// named prints the parameters of the command line.
+func (p *printer) named(names, user []string) error {
+	for _, name := range names {
+		param, ok := p.env.Param(name)
+		if _, isUser := slices.BinarySearch(user, name); isUser && !ok {
+			param, ok = maincf.Param{Name: name, Class: maincf.User}, true
+		}
+		if !ok {
+			p.c.warning("%s: unknown parameter", name)
+			continue
+		}
+		if err := p.one(name, param); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// value returns what to print for a parameter, unexpanded.
+func (p *printer) value(name string, param maincf.Param) (string, bool) {
+	if p.c.mode&showDefaults != 0 {
+		if param.Runtime {
+			p.runtime()
+			return p.env.Runtime[name], true
+		}
+		if v, ok := p.env.Runtime[name]; ok && name == "process_name" {
+			return v, true
+		}
+		return param.Default, true
+	}
+	if v, ok := p.env.Source(name); ok {
+		if v.Origin == maincf.FromDefault || v.Origin == maincf.FromRuntime && name != "config_directory" {
+			return v.Text, p.c.mode&showNonDefault == 0
+		}
+		return v.Text, true
+	}
+	if !param.Runtime || p.c.mode&showNonDefault != 0 {
+		return "", false
+	}
+	p.runtime()
+	return p.env.Runtime[name], true
+}
+
+func (p *printer) one(name string, param maincf.Param) error {
+	value, ok := p.value(name, param)
+	if !ok {
+		return nil
+	}
+	if p.c.mode&hideValue != 0 {
+		p.c.line(name)
+		return nil
+	}
+	if p.c.mode&expand != 0 && param.Type != maincf.RawType && strings.Contains(value, "$") {
+		p.runtime()
+		expanded, err := p.expanding().ExpandLoosely(name, value)
+		if err != nil {
+			return p.c.macroError(err)
+		}
+		value = expanded
+	}
+	switch {
+	case p.c.mode&showJSON != 0:
+		fmt.Fprintf(p.c.stdout, "{%s: %s}\n", quoteJSON(name), quoteJSON(value))
+	case p.c.mode&hideName != 0:
+		p.c.line(value)
+	default:
+		p.c.line(name + " = " + value)
+	}
+	return nil
+}
+
+// expanding is the environment in which values are expanded: with -d that of
+// the defaults.
+func (p *printer) expanding() *maincf.Env {
+	return p.env
+}
+
+// The words of a line are separated by one space, or by a new line and an
+// indentation where the line would become too long and -f was given.
+const (
+	lineLimit  = 80
+	lineIndent = "    "
+)
+
+func (c *command) line(text string) {
+	length := 0
+	for _, word := range strings.FieldsFunc(text, isBlank) {
+		if length > 0 {
+			if c.mode&foldLines == 0 || length+len(word) < lineLimit {
+				c.stdout.WriteByte(' ')
+				length++
+			} else {
+				c.stdout.WriteString("\n" + lineIndent)
+				length = len(lineIndent)
+			}
+		}
+		c.stdout.WriteString(word)
+		length += len(word)
+	}
+	c.stdout.WriteByte('\n')
+}
+
+func isBlank(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r == '\n' }
+
+// quoteJSON quotes as Postfix does: bytes above 127 stay as they are.
+func quoteJSON(s string) string {
+	b := []byte{'"'}
+	for i := 0; i < len(s); i++ {
+		switch ch := s[i]; {
+		case ch == '"' || ch == '\\':
+			b = append(b, '\\', ch)
+		case ch == '\b':
+			b = append(b, `\b`...)
+		case ch == '\f':
+			b = append(b, `\f`...)
+		case ch == '\n':
+			b = append(b, `\n`...)
+		case ch == '\r':
+			b = append(b, `\r`...)
+		case ch == '\t':
+			b = append(b, `\t`...)
+		case ch < ' ' || ch == 0x7f:
+			b = fmt.Appendf(b, `\u%04X`, ch)
+		default:
+			b = append(b, ch)
+		}
+	}
+	return string(append(b, '"'))
+}
