@@ -3,6 +3,7 @@ package mapcmd
 import (
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -92,12 +93,12 @@ func TestBuildAgainstPostmap(t *testing.T) {
 		}
 		all = some
 	}
-	b.runAll(all)
+	b.runAll(all, runtime.NumCPU())
 }
 
 func TestCommandLinesAgainstPostfix(t *testing.T) {
 	b := newBench(t)
 	all := commandLines("postmap")
 	all = append(all, commandLines("postalias")...)
-	b.runAll(all)
+	b.runAll(all, 32) // nearly all of them sleep
 }

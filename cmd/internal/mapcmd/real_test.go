@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"sort"
 	"strings"
@@ -193,7 +192,7 @@ func (b *bench) both(sc scenario) (real, ours result, err error) {
 
 // runAll runs scenarios side by side (the original sleeps a second before each
 // fatal error) and reports what no difference explains.
-func (b *bench) runAll(all []scenario) {
+func (b *bench) runAll(all []scenario, workers int) {
 	b.t.Helper()
 	var (
 		mu      sync.Mutex
@@ -202,7 +201,7 @@ func (b *bench) runAll(all []scenario) {
 		excused = map[string]int{}
 		failed  int
 	)
-	for range 16 * runtime.NumCPU() { // most of them sleep
+	for range workers {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()

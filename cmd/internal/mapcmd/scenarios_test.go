@@ -2,9 +2,11 @@ package mapcmd
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,7 +115,9 @@ func keysOf(src string, r *rand.Rand) string {
 func buildScenarios(t testing.TB) (all []scenario) {
 	flags := [][]string{nil, {"-f"}, {"-u"}, {"-n"}, {"-N"}, {"-r"}, {"-w"}, {"-p"}, {"-o"}, {"-nf"}, {"-rN"}, {"-w", "-f"}, {"-fu"}, {"-n", "-N", "-w", "-r"}}
 	i := 0
-	for name, src := range sources(t) {
+	texts := sources(t)
+	for _, name := range slices.Sorted(maps.Keys(texts)) { // the same cases in every run
+		src := texts[name]
 		for _, typ := range []string{"hash", "btree", "lmdb", "cdb"} {
 			for _, fl := range flags {
 				i++
