@@ -101,3 +101,11 @@ func (e *KeyError) Error() string {
 
 // Unwrap returns [ErrKeySize] and the error it was made from.
 func (e *KeyError) Unwrap() []error { return []error{ErrKeySize, e.err} }
+
+// notThat is the error for a file of another format than the one asked for.
+func notThat(path string, is, want Format) error {
+	if path != "" {
+		path += ": "
+	}
+	return &wrapped{fmt.Errorf("hashmap: %sit is a %v file, not %v", path, is, want), ErrUnknownFormat}
+}

@@ -107,7 +107,7 @@ func Open(path string, opts *OpenOptions) (*Reader, error) {
 	}
 	if want := r.opts.Format; want != 0 && want != r.format {
 		f.Close()
-		return nil, fmt.Errorf("hashmap: %s: %w: it is a %v file, not %v", path, ErrUnknownFormat, r.format, want)
+		return nil, notThat(path, r.format, want)
 	}
 	f, locked, err := r.lockFile(f)
 	if err == nil {
@@ -189,7 +189,7 @@ func NewReader(r io.ReaderAt, size int64, opts *OpenOptions) (*Reader, error) {
 		return nil, err
 	}
 	if want := t.opts.Format; want != 0 && want != t.format {
-		return nil, fmt.Errorf("%w: it is a %v file, not %v", ErrUnknownFormat, t.format, want)
+		return nil, notThat("", t.format, want)
 	}
 	if t.eng, err = newEngine(t.format, r, size); err != nil {
 		return nil, explain(err, "")

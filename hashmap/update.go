@@ -117,7 +117,7 @@ func (e *Edit) find(path string) (f Format, zero bool, err error) {
 		return 0, false, err
 	}
 	if want := e.opts.Format; want != 0 && want != f {
-		return 0, false, fmt.Errorf("hashmap: %s: %w: it is a %v file, not %v", path, ErrUnknownFormat, f, want)
+		return 0, false, notThat(path, f, want)
 	}
 	return f, false, nil
 }
