@@ -118,12 +118,7 @@ func (e *engine) all() iter.Seq2[Record, error] {
 func (e *engine) check(ctx context.Context, report func(Fault) bool) error {
 	switch {
 	case e.bdb != nil:
-		for _, err := range e.bdb.All() {
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+		return e.bdb.Check(ctx, func(f bdb.Fault) bool { return report(Fault(f)) })
 	case e.cdb != nil:
 		return e.cdb.Check(ctx, func(f cdb.Fault) bool { return report(Fault(f)) })
 	case e.lmdb != nil:

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/postfixkit/postfixkit/hashmap/bdb"
 	"github.com/postfixkit/postfixkit/internal/filelock"
 )
 
@@ -122,8 +123,43 @@ func (e *Edit) find(path string) (f Format, zero bool, err error) {
 	return f, false, nil
 }
 
-// write merges the old records and the changes into a new file.
+// fewChanges is up to how many changes a Berkeley DB file is changed page by
+// page. A file that changes more is built anew, which packs it.
+const fewChanges = 10_000
+
+// write puts the table with the changes in place of the old one.
 func (e *Edit) write(ctx context.Context, p *placement) (Result, error) {
+	if e.old == nil || e.old.eng.bdb == nil || e.opts.Verify || len(e.changes) > fewChanges {
+		return e.rebuild(ctx, p)
+	}
+	u, err := e.old.eng.bdb.Update()
+	if errors.Is(err, bdb.ErrUnsupported) {
+		return e.rebuild(ctx, p)
+	}
+	if err != nil {
+		return Result{Path: p.path}, explain(err, p.path)
+	}
+	for key, i := range e.changes {
+		if i < 0 {
+			_, err = u.Delete([]byte(key))
+		}
+		if err != nil {
+			return Result{Path: p.path}, explain(err, p.path)
+		}
+	}
+	for _, r := range e.added {
+		if r.Key == nil {
+			continue
+		}
+		if _, err := u.Put(r.Key, r.Value); err != nil {
+			return Result{Path: p.path}, explain(err, p.path)
+		}
+	}
+	return p.put(ctx, u.WriteTo, nil)
+}
+
+// rebuild merges the old records and the changes into a new table.
+func (e *Edit) rebuild(ctx context.Context, p *placement) (Result, error) {
 	opts := &BuildOptions{Duplicates: KeepAll, NUL: NoNUL, Verify: e.opts.Verify, File: p.opts}
 	if e.old != nil {
 		if in, err := e.old.Info(); err == nil {

@@ -1,6 +1,7 @@
 package atomicfile
 
 import (
+	"cmp"
 	"io/fs"
 	"os"
 	"runtime"
@@ -68,9 +69,12 @@ func (o *ops) failing(fault func(op string) error) *ops {
 		chown:     func(f *os.File, u, g int) error { return do("chown", func() error { return o.chown(f, u, g) }) },
 		chmod:     func(f *os.File, m fs.FileMode) error { return do("chmod", func() error { return o.chmod(f, m) }) },
 		copyAttrs: func(f *os.File, from string) error { return do("xattr", func() error { return o.copyAttrs(f, from) }) },
-		close:     func(f *os.File) error { return do("close", func() error { return o.close(f) }) },
-		rename:    func(from, to string) error { return do("rename", func() error { return o.rename(from, to) }) },
-		syncDir:   func(dir string) error { return do("syncdir", func() error { return o.syncDir(dir) }) },
+		close: func(f *os.File) error { // gives up the descriptor also when it fails
+			err := o.close(f)
+			return cmp.Or(fault("close"), err)
+		},
+		rename:  func(from, to string) error { return do("rename", func() error { return o.rename(from, to) }) },
+		syncDir: func(dir string) error { return do("syncdir", func() error { return o.syncDir(dir) }) },
 	}
 }
 
