@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
+	"path/filepath"
 	"slices"
 	"sort"
 
@@ -297,14 +299,14 @@ func (b *Builder) WriteTo(w io.Writer) (int64, error) {
 func (b *Builder) write(w io.Writer) (int64, error) {
 	b.repeats = nil
 	b.resolved = b.Len()
-	if b.opts.Progress != nil {
-		w = &progressWriter{w: w, report: b.opts.Progress}
-	}
-	n, err := b.w.WriteTo(w)
-	if err == nil {
+	out := &output{w: w, report: b.opts.Progress}
+	n, err := b.w.WriteTo(out)
+	switch {
+	case err == nil:
 		return n, nil
-	}
-	if b.opts.Duplicates == RejectDuplicates && len(b.repeats) > 0 {
+	case out.err != nil:
+		return n, out.err // as it was; a format's package may have put it into words
+	case b.opts.Duplicates == RejectDuplicates && len(b.repeats) > 0:
 		d := b.repeats[0]
 		return n, &DuplicateError{Key: d.key, First: d.first, Again: d.again, Count: len(b.repeats),
 			Source: b.source, FirstLine: b.line(d.first), AgainLine: b.line(d.again)}
@@ -312,19 +314,24 @@ func (b *Builder) write(w io.Writer) (int64, error) {
 	return n, explain(err, "")
 }
 
-type progressWriter struct {
-	w      io.Writer
-	report func(Progress)
-	n      int64
-	told   int64
+// output is where a format's package writes. It reports progress and keeps the
+// error of writing.
+type output struct {
+	w       io.Writer
+	report  func(Progress)
+	n, told int64
+	err     error
 }
 
-func (p *progressWriter) Write(b []byte) (int, error) {
-	n, err := p.w.Write(b)
-	p.n += int64(n)
-	if p.n-p.told >= 1<<20 {
-		p.told = p.n
-		p.report(Progress{Writing, p.n, -1})
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.w.Write(b)
+	o.n += int64(n)
+	if err != nil {
+		o.err = err
+	}
+	if o.report != nil && o.n-o.told >= 1<<20 {
+		o.told = o.n
+		o.report(Progress{Writing, o.n, -1})
 	}
 	return n, err
 }
@@ -351,12 +358,38 @@ func (b *Builder) verify(ctx context.Context, file string) error {
 		return err
 	}
 	b.copy = &MemoryBuilder{Duplicates: b.opts.Duplicates} // Build emptied it
+	if b.format == Bolt {
+		// bbolt would wait for the lock that keeps other writers from the file.
+		if file, err = copyAside(file); err != nil {
+			return err
+		}
+		defer os.Remove(file)
+	}
 	r, err := Open(file, &OpenOptions{Format: b.format, NoLock: true})
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	return verify(ctx, r, want, b.opts.Duplicates == KeepAll && b.format == CDB, b.opts.Progress)
+}
+
+// copyAside copies a file to one beside it.
+func copyAside(file string) (name string, err error) {
+	src, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer src.Close()
+	dst, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+"-verify-*")
+	if err != nil {
+		return "", err
+	}
+	_, err = io.Copy(dst, src)
+	if err = errors.Join(err, dst.Close()); err != nil {
+		os.Remove(dst.Name())
+		return "", err
+	}
+	return dst.Name(), nil
 }
 
 // verify reads all of r and compares it with want: every record is looked up,

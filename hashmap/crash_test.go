@@ -77,7 +77,7 @@ func TestFailedWriteKeepsTable(t *testing.T) {
 					faultio.Each(t, mode, func(t *testing.T, faults *faultio.Faults) {
 						path := built(t, f, nil, old...)
 						replaced := false
-						err := write(t, f, path, FileOptions{NoLock: f == Bolt, fault: func(op string) error {
+						err := write(t, f, path, FileOptions{fault: func(op string) error {
 							err := faults.Next(op)
 							replaced = replaced || op == "rename" && err == nil
 							return err

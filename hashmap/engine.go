@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"time"
 
 	"github.com/postfixkit/postfixkit/hashmap/bdb"
+	"github.com/postfixkit/postfixkit/hashmap/boltmap"
 	"github.com/postfixkit/postfixkit/hashmap/cdb"
 	"github.com/postfixkit/postfixkit/hashmap/lmdb"
 )
@@ -31,9 +33,10 @@ type engine struct {
 	bdb  *bdb.Reader
 	cdb  *cdb.Reader
 	lmdb *lmdb.Reader
+	bolt *boltmap.Table
 }
 
-func openEngine(f Format, path string, noMmap bool) (e engine, err error) {
+func openEngine(f Format, path string, noMmap bool, wait time.Duration) (e engine, err error) {
 	switch f {
 	case Hash, Btree:
 		e.bdb, err = bdb.Open(path, &bdb.Options{NoMmap: noMmap})
@@ -41,6 +44,8 @@ func openEngine(f Format, path string, noMmap bool) (e engine, err error) {
 		e.cdb, err = cdb.Open(path, &cdb.Options{NoMmap: noMmap})
 	case LMDB:
 		e.lmdb, err = lmdb.Open(path, &lmdb.Options{NoMmap: noMmap})
+	case Bolt: // always mapped; bbolt locks it
+		e.bolt, err = boltmap.Open(path, &boltmap.Options{LockTimeout: wait})
 	default:
 		err = fmt.Errorf("hashmap: cannot open format %v", f)
 	}
@@ -69,6 +74,8 @@ func (e *engine) appendLookup(dst, key []byte) ([]byte, bool, error) {
 		return e.cdb.AppendLookup(dst, key)
 	case e.lmdb != nil:
 		return e.lmdb.AppendLookup(dst, key)
+	case e.bolt != nil:
+		return e.bolt.AppendLookup(dst, key)
 	}
 	return dst, false, ErrClosed
 }
@@ -81,6 +88,8 @@ func (e *engine) lookup(key []byte) (string, bool, error) {
 		return e.cdb.Lookup(key)
 	case e.lmdb != nil:
 		return e.lmdb.Lookup(key)
+	case e.bolt != nil:
+		return e.bolt.Lookup(key)
 	}
 	return "", false, ErrClosed
 }
@@ -111,6 +120,14 @@ func (e *engine) all() iter.Seq2[Record, error] {
 				}
 			}
 		}
+	case e.bolt != nil:
+		return func(yield func(Record, error) bool) {
+			for r, err := range e.bolt.All() {
+				if !yield(Record(r), err) {
+					return
+				}
+			}
+		}
 	}
 	return func(yield func(Record, error) bool) { yield(Record{}, ErrClosed) }
 }
@@ -123,6 +140,8 @@ func (e *engine) check(ctx context.Context, report func(Fault) bool) error {
 		return e.cdb.Check(ctx, func(f cdb.Fault) bool { return report(Fault(f)) })
 	case e.lmdb != nil:
 		return e.lmdb.Check(ctx, func(f lmdb.Fault) bool { return report(Fault(f)) })
+	case e.bolt != nil:
+		return e.bolt.Check(ctx, func(f boltmap.Fault) bool { return report(Fault(f)) })
 	}
 	return ErrClosed
 }
@@ -143,6 +162,12 @@ func (e *engine) info(in *Info) error {
 		}
 		in.Size, in.Records, in.Version = i.Size, i.Records, 1
 		in.BigEndian, in.PageSize, in.WordSize = i.BigEndian, i.PageSize, i.WordSize
+	case e.bolt != nil:
+		i, err := e.bolt.Info()
+		if err != nil {
+			return err
+		}
+		in.Size, in.Records, in.Version, in.PageSize = i.Size, i.Records, 2, i.PageSize
 	default:
 		return ErrClosed
 	}
@@ -159,6 +184,8 @@ func (e *engine) close() error {
 		return old.cdb.Close()
 	case old.lmdb != nil:
 		return old.lmdb.Close()
+	case old.bolt != nil:
+		return old.bolt.Close()
 	}
 	return nil
 }
@@ -189,6 +216,9 @@ func newWriter(f Format, o *BuildOptions, report func(key []byte, first, again i
 			opts.ByteOrder = lmdb.BigEndian
 		}
 		return lmdb.NewBuilder(opts), nil
+	case Bolt:
+		policy := []boltmap.Duplicates{boltmap.RejectDuplicates, boltmap.KeepFirst, boltmap.KeepLast, boltmap.KeepFirst}[o.Duplicates]
+		return boltmap.NewBuilder(&boltmap.BuildOptions{Duplicates: policy, OnDuplicate: report}), nil
 	}
 	return nil, fmt.Errorf("hashmap: cannot build format %v", f)
 }
@@ -203,7 +233,9 @@ func explain(err error, path string) error {
 		inBDB   *bdb.CorruptError
 		inCDB   *cdb.CorruptError
 		inLMDB  *lmdb.CorruptError
+		inBolt  *boltmap.CorruptError
 		keyLMDB *lmdb.KeyError
+		keyBolt *boltmap.KeyError
 	)
 	switch {
 	case errors.As(err, &inBDB):
@@ -212,14 +244,19 @@ func explain(err error, path string) error {
 		return &CorruptError{path, inCDB.Page, inCDB.Offset, inCDB.Reason, err}
 	case errors.As(err, &inLMDB):
 		return &CorruptError{path, inLMDB.Page, inLMDB.Offset, inLMDB.Reason, err}
+	case errors.As(err, &inBolt):
+		return &CorruptError{path, inBolt.Page, inBolt.Offset, inBolt.Reason, err}
+	case errors.As(err, &keyBolt):
+		return &KeyError{Key: string(keyBolt.Key), Format: Bolt, Limit: keyBolt.Limit, err: err}
 	case errors.As(err, &keyLMDB):
 		return &KeyError{Key: string(keyLMDB.Key), Format: LMDB, Limit: keyLMDB.Limit, err: err}
 	}
 	for _, same := range []struct{ theirs, ours error }{
-		{bdb.ErrTooLarge, ErrTooLarge}, {cdb.ErrTooLarge, ErrTooLarge}, {lmdb.ErrTooLarge, ErrTooLarge},
+		{bdb.ErrTooLarge, ErrTooLarge}, {cdb.ErrTooLarge, ErrTooLarge}, {lmdb.ErrTooLarge, ErrTooLarge}, {boltmap.ErrTooLarge, ErrTooLarge},
+		{boltmap.ErrLocked, ErrBusy}, {boltmap.ErrBucket, ErrUnsupported},
 		{bdb.ErrUnsupported, ErrUnsupported}, {lmdb.ErrUnsupported, ErrUnsupported},
 		{bdb.ErrNotBerkeleyDB, ErrUnknownFormat},
-		{bdb.ErrCorrupt, ErrCorrupt}, {cdb.ErrCorrupt, ErrCorrupt}, {lmdb.ErrCorrupt, ErrCorrupt},
+		{bdb.ErrCorrupt, ErrCorrupt}, {cdb.ErrCorrupt, ErrCorrupt}, {lmdb.ErrCorrupt, ErrCorrupt}, {boltmap.ErrCorrupt, ErrCorrupt},
 	} {
 		if errors.Is(err, same.theirs) {
 			return &wrapped{err, same.ours}

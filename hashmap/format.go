@@ -31,11 +31,11 @@ var formats = [...]struct {
 	Btree: {"btree", ".db", true, filelock.Flock},
 	CDB:   {"cdb", ".cdb", false, 0},
 	LMDB:  {"lmdb", ".lmdb", true, filelock.Record},
-	Bolt:  {"bolt", ".bolt", false, 0},
+	Bolt:  {"bolt", ".bolt", false, filelock.Flock}, // as bbolt itself does
 }
 
 // Formats lists all formats.
-func Formats() []Format { return []Format{Hash, Btree, CDB, LMDB} }
+func Formats() []Format { return []Format{Hash, Btree, CDB, LMDB, Bolt} }
 
 func (f Format) valid() bool { return f > 0 && int(f) < len(formats) }
 

@@ -135,7 +135,7 @@ func TestConformance(t *testing.T) {
 				}, nil
 			}
 			opts := OpenOptions{Format: f, NUL: NoNUL, KeepNUL: true, NoLock: true}
-			format.Modes = []tabletest.Mode{{Name: "mmap", NoAlloc: true, Open: func(path string) (tabletest.Table, error) {
+			format.Modes = []tabletest.Mode{{Name: "mmap", NoAlloc: f != Bolt, Open: func(path string) (tabletest.Table, error) {
 				o := opts
 				return wrap(Open(path, &o))
 			}}, {Name: "NoMmap", Open: func(path string) (tabletest.Table, error) {

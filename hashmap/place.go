@@ -17,8 +17,8 @@ import (
 // FileOptions say how a table file is put in place. The zero value is right
 // for most: an existing file keeps its mode, owner and the symbolic link that
 // leads to it, a new one is the caller's with mode 0644, and it is written
-// beside its place and renamed. A cdb or bolt file is always a new one, as with
-// Postfix: a symbolic link is replaced by it.
+// beside its place and renamed. A cdb file is always a new one, as with Postfix:
+// a symbolic link is replaced by it.
 type FileOptions struct {
 	// Source, when set, is what the table was made from. A new file gets the
 	// mode postmap gives it ([ModeFor]), and an existing one loses the rights
@@ -86,8 +86,8 @@ type placement struct {
 }
 
 // fresh formats replace what is there, a symbolic link included, instead of
-// taking over its mode and owner: dict_cdb(3) makes a new file each time.
-func (p *placement) fresh() bool { return p.format == CDB || p.format == Bolt }
+// taking over its mode and owner: postmap(1) makes a new cdb file each time.
+func (p *placement) fresh() bool { return p.format == CDB }
 
 // put writes the file with write and, before it becomes visible, has check
 // read it if that is set.

@@ -71,7 +71,7 @@ func TestModes(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := c.want
-			if f == CDB || f == Bolt {
+			if f == CDB {
 				want = c.wantFresh
 			}
 			if got := stat(t, path).Mode().Perm(); got != want {
@@ -96,7 +96,7 @@ func TestSymlinks(t *testing.T) {
 		if _, err := b.WriteFile(ctx, link); err != nil {
 			t.Fatal(err)
 		}
-		replaced := f == CDB || f == Bolt
+		replaced := f == CDB
 		if isLink := stat(t, link).Mode()&fs.ModeSymlink != 0; isLink == replaced {
 			t.Errorf("%v: symbolic link afterwards: %v", f, isLink)
 		}
@@ -175,6 +175,23 @@ func TestLocks(t *testing.T) {
 	busy("cdb build", err, true)
 	_, err = Open(path, nil)
 	busy("cdb open", err, false)
+
+	// bolt: bbolt's own lock, which is flock.
+	path = built(t, Bolt, nil, "k v")
+	if file, err = os.OpenFile(path, os.O_RDWR, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := filelock.Lock(ctx, file, filelock.Flock, filelock.Exclusive); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(path, &OpenOptions{LockWait: wait})
+	busy("bolt open", err, true)
+	b = NewBuilder(Bolt, &BuildOptions{File: FileOptions{LockWait: wait}})
+	_, err = b.WriteFile(ctx, path)
+	busy("bolt build", err, true)
+	_, err = Update(ctx, path, &UpdateOptions{File: FileOptions{LockWait: wait}}, func(e *Edit) error { return nil })
+	busy("bolt update", err, true)
+	file.Close()
 }
 
 func TestOlderThan(t *testing.T) {

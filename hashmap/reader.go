@@ -111,7 +111,7 @@ func Open(path string, opts *OpenOptions) (*Reader, error) {
 	}
 	f, locked, err := r.lockFile(f)
 	if err == nil {
-		if r.eng, err = openEngine(r.format, path, r.opts.NoMmap); err == nil {
+		if r.eng, err = openEngine(r.format, path, r.opts.NoMmap, r.opts.LockWait); err == nil {
 			r.seen, err = f.Stat()
 		}
 	}
@@ -374,7 +374,7 @@ func (r *Reader) again(now fs.FileInfo) error {
 	if format != r.format || !os.SameFile(named, now) {
 		return fmt.Errorf("hashmap: %s has been replaced", r.path)
 	}
-	eng, err := openEngine(format, r.path, r.opts.NoMmap)
+	eng, err := openEngine(format, r.path, r.opts.NoMmap, r.opts.LockWait)
 	if err != nil {
 		return err
 	}

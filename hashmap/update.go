@@ -68,7 +68,7 @@ func Update(ctx context.Context, path string, opts *UpdateOptions, edit func(*Ed
 	}
 	p := placement{path: path, format: format, opts: e.opts.File}
 	mode := filelock.Shared
-	if e.opts.File.InPlace != InPlaceNever {
+	if e.opts.File.InPlace != InPlaceNever && format != Bolt { // bbolt locks the file it reads
 		mode = filelock.Exclusive
 	}
 	held, err := p.lock(ctx, mode)
