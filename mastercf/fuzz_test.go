@@ -293,7 +293,7 @@ func edit(t *testing.T, file *File, s *Service, op byte, name, value string) (er
 			return err, s
 		}
 		// The way back gives the same bytes when every line was found again.
-		if fmt.Sprint(s.Spec()) != fmt.Sprint(spec) || strings.Contains(s.Raw(), "\x00") {
+		if fmt.Sprint(s.Spec()) != fmt.Sprint(spec) || strings.Contains(before, "\x00") {
 			return errSkip, s
 		}
 		c := file.Clone()
