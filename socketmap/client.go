@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/postfixkit/postfixkit/internal/casefold"
 	"github.com/postfixkit/postfixkit/internal/mapserver"
 	"github.com/postfixkit/postfixkit/table"
 )
@@ -20,6 +21,7 @@ import (
 type Client struct {
 	spec, name string
 	client     mapserver.Client
+	fold, utf8 bool // parameters of the kind that fold keys even for patterns
 }
 
 // Open returns the table that the name describes, written as in Postfix:
@@ -27,13 +29,13 @@ type Client struct {
 func Open(name string) (*Client, error) {
 	colon := strings.LastIndexByte(name, ':')
 	if colon < 0 {
-		return nil, fmt.Errorf("socketmap: %q requires server:socketmap argument, such as inet:host:port:name or unix:pathname:name", name)
+		return nil, fmt.Errorf("socketmap requires server:socketmap argument, inet:host:port:name or unix:pathname:name, found %q", name)
 	}
 	network, address, err := mapserver.Endpoint(name[:colon], false)
 	if err != nil {
 		return nil, fmt.Errorf("socketmap: %w", err)
 	}
-	if colon+1 == len(name) || strings.ContainsRune(name[colon+1:], ' ') {
+	if strings.ContainsRune(name[colon+1:], ' ') {
 		return nil, fmt.Errorf("socketmap: bad table name %q at the end of %q", name[colon+1:], name)
 	}
 	c := &Client{spec: "socketmap:" + name, name: name[colon+1:]}
@@ -42,13 +44,23 @@ func Open(name string) (*Client, error) {
 }
 
 // Type is the [table.OpenFunc] of the table type "socketmap".
-func Type(_ context.Context, _ *table.Opener, name string) (table.Closer, error) { return Open(name) }
+func Type(_ context.Context, o *table.Opener, name string) (table.Closer, error) {
+	c, err := Open(name)
+	if err != nil {
+		return nil, err
+	}
+	c.fold, c.utf8 = o.Options.FoldPattern, o.Options.UTF8
+	return c, nil
+}
 
 // IsPattern returns true: Postfix never asks a socketmap for parts of a key.
 func (c *Client) IsPattern() bool { return true }
 
 // Lookup asks the server.
 func (c *Client) Lookup(ctx context.Context, key string) (value string, found bool, err error) {
+	if c.fold {
+		key = casefold.String(key, c.utf8)
+	}
 	if len(c.name)+1+len(key) > MaxLength {
 		return "", false, &table.Error{Spec: c.spec, Key: clip(key), Err: ErrTooLong}
 	}

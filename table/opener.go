@@ -3,8 +3,10 @@ package table
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -36,6 +38,9 @@ type Opener struct {
 	// all the same, such as rules that Postfix skips with a warning. The error
 	// is what the package of the type returns, usually a list of findings.
 	Report func(spec string, err error)
+	// Log gets what debug: tables have to say, one line at a time; nil is
+	// [log.Print].
+	Log func(line string)
 }
 
 // Warn calls o.Report when there is something to tell.
@@ -53,12 +58,19 @@ type UnknownTypeError struct {
 
 // Error names the type and the types there are.
 func (e *UnknownTypeError) Error() string {
-	s := "table: unsupported dictionary type: " + quote(e.Type)
+	s := "table: unsupported dictionary type: " + e.Type
 	if len(e.Known) > 0 {
 		s += " (supported: " + strings.Join(e.Known, ", ") + ")"
 	}
 	return s
 }
+
+// depthKey is the key in a context for how many tables are being opened inside
+// each other.
+type depthKey struct{}
+
+// maxDepth is how many that may be: unionmap:{debug:proxy:…}.
+const maxDepth = 32
 
 // Open opens the table that spec names. Errors are of type [*Error], wrapping
 // [*UnknownTypeError] for a type the Opener does not have.
@@ -71,7 +83,11 @@ func (o *Opener) Open(ctx context.Context, spec string) (Closer, error) {
 	if open == nil {
 		return nil, &Error{Spec: spec, Err: &UnknownTypeError{s.Type, slices.Sorted(maps.Keys(o.Types))}}
 	}
-	t, err := open(ctx, o, s.Name)
+	depth, _ := ctx.Value(depthKey{}).(int)
+	if depth >= maxDepth {
+		return nil, &Error{Spec: s.Type + ":…", Err: fmt.Errorf("table: more than %d tables inside each other", maxDepth)}
+	}
+	t, err := open(context.WithValue(ctx, depthKey{}, depth+1), o, s.Name)
 	if err != nil {
 		var e *Error
 		if errors.As(err, &e) && e.Spec == spec {
@@ -86,28 +102,21 @@ func (o *Opener) Open(ctx context.Context, spec string) (Closer, error) {
 // one, searched in order: the first hit is the answer, and an error stops the
 // search. When one cannot be opened those opened before it are closed again.
 func (o *Opener) OpenList(ctx context.Context, specs string) (Closer, error) {
-	var l list
+	var opened list
+	var tables []Table
 	for _, spec := range Elements(specs) {
 		t, err := o.Open(ctx, spec)
 		if err != nil {
-			return nil, errors.Join(err, l.Close())
+			return nil, errors.Join(err, opened.Close())
 		}
-		l = append(l, t)
+		opened = append(opened, t)
+		tables = append(tables, t)
 	}
-	return l, nil
+	return withClose(First(tables...), opened), nil
 }
 
-// list is the tables of one parameter.
+// list is tables that are closed together.
 type list []Closer
-
-func (l list) Lookup(ctx context.Context, key string) (string, bool, error) {
-	for _, t := range l {
-		if v, found, err := t.Lookup(ctx, key); found || err != nil {
-			return v, found, err
-		}
-	}
-	return "", false, nil
-}
 
 func (l list) Close() error {
 	var errs []error
@@ -117,14 +126,42 @@ func (l list) Close() error {
 	return errors.Join(errs...)
 }
 
-// NopCloser gives t a Close method that does nothing.
-func NopCloser(t Table) Closer {
-	return struct {
-		Table
-		io.Closer
-	}{t, nopCloser{}}
-}
+// NopCloser gives t a Close method that does nothing. What else t can do
+// ([Lister], [Locator], [Pattern]) is kept.
+func NopCloser(t Table) Closer { return withClose(t, nopCloser{}) }
 
 type nopCloser struct{}
 
 func (nopCloser) Close() error { return nil }
+
+// closing is a table with something to close.
+type closing struct {
+	Table
+	io.Closer
+}
+
+// withClose makes a Closer of t that closes c.
+func withClose(t Table, c io.Closer) Closer {
+	if l, ok := t.(Lister); ok {
+		return closingLister{closing{t, c}, l}
+	}
+	return closing{t, c}
+}
+
+func (c closing) IsPattern() bool { return IsPattern(c.Table) }
+
+func (c closing) Locate(ctx context.Context, key string) (string, int, bool) {
+	if l, ok := c.Table.(Locator); ok {
+		return l.Locate(ctx, key)
+	}
+	return "", 0, false
+}
+
+func (c closing) parts() []Table { return Parts(c.Table) }
+
+type closingLister struct {
+	closing
+	lister Lister
+}
+
+func (c closingLister) All(ctx context.Context) iter.Seq2[Entry, error] { return c.lister.All(ctx) }

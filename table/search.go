@@ -31,11 +31,18 @@ type Step struct {
 // keys only, as they are, and the others get keys in lower case, as every
 // stored table is built. The first hit ends the search, and so does an error.
 //
+// A list made by [First] or [Opener.OpenList] counts as its tables.
+//
 // When trace is not nil it gets every question that was asked, in order.
 func Search(ctx context.Context, tables []Table, keys iter.Seq[Key], trace func(Step)) (hit Step, found bool, err error) {
+	var parts [4]Table
+	all := parts[:0]
+	for _, t := range tables {
+		all = append(all, Parts(t)...)
+	}
 	for key := range keys {
 		folded := ""
-		for i, t := range tables {
+		for i, t := range all {
 			pattern := IsPattern(t)
 			if pattern && key.Partial || key.Text == "" {
 				continue

@@ -68,12 +68,12 @@ func TestParseSpecsReportsAll(t *testing.T) {
 	}
 }
 
-type closing struct {
+type closeCounter struct {
 	Func
 	closed *int
 }
 
-func (c closing) Close() error { *c.closed++; return nil }
+func (c closeCounter) Close() error { *c.closed++; return nil }
 
 func TestOpener(t *testing.T) {
 	ctx := context.Background()
@@ -81,7 +81,7 @@ func TestOpener(t *testing.T) {
 	broken := errors.New("broken")
 	o := &Opener{Types: map[string]OpenFunc{
 		"one": func(_ context.Context, _ *Opener, name string) (Closer, error) {
-			return closing{func(_ context.Context, key string) (string, bool, error) {
+			return closeCounter{func(_ context.Context, key string) (string, bool, error) {
 				return name, key == name, nil
 			}, &closed}, nil
 		},

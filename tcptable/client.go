@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/postfixkit/postfixkit/internal/casefold"
 	"github.com/postfixkit/postfixkit/internal/mapserver"
 	"github.com/postfixkit/postfixkit/table"
 )
@@ -19,6 +20,8 @@ import (
 type Client struct {
 	spec   string
 	client mapserver.Client
+
+	fold, utf8 bool // for parameters that fold keys even for patterns
 }
 
 // Open returns the table on the server "host:port". Nothing is connected yet.
@@ -33,13 +36,23 @@ func Open(name string) (*Client, error) {
 }
 
 // Type is the [table.OpenFunc] of the table type "tcp".
-func Type(_ context.Context, _ *table.Opener, name string) (table.Closer, error) { return Open(name) }
+func Type(_ context.Context, o *table.Opener, name string) (table.Closer, error) {
+	c, err := Open(name)
+	if err != nil {
+		return nil, err
+	}
+	c.fold, c.utf8 = o.Options.FoldPattern, o.Options.UTF8
+	return c, nil
+}
 
 // IsPattern returns true: Postfix never asks a tcp table for parts of a key.
 func (c *Client) IsPattern() bool { return true }
 
 // Lookup asks the server.
 func (c *Client) Lookup(ctx context.Context, key string) (value string, found bool, err error) {
+	if c.fold {
+		key = casefold.String(key, c.utf8)
+	}
 	var line string
 	err = c.client.Do(ctx, func(conn *mapserver.Conn) (err error) {
 		request := append(AppendEncode(append(conn.W.AvailableBuffer(), "get "...), key), '\n')

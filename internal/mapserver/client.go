@@ -140,7 +140,7 @@ func Endpoint(s string, bare bool) (network, address string, err error) {
 	case bare:
 		rest = s
 	default:
-		return "", "", fmt.Errorf("bad service %q, want inet:host:port or unix:pathname", s)
+		return "", "", fmt.Errorf("need service transport:endpoint instead of \"%s\": inet:host:port or unix:pathname", s)
 	}
 	colon := strings.LastIndexByte(rest, ':')
 	host, port := "", rest // a port alone is one of this machine
@@ -152,6 +152,9 @@ func Endpoint(s string, bare bool) (network, address string, err error) {
 	}
 	if port == "" || strings.ContainsAny(host, "[]") {
 		return "", "", fmt.Errorf("bad service %q, want host:port", s)
+	}
+	if port[0] >= '0' && port[0] <= '9' && strings.Trim(port, "0123456789") != "" {
+		return "", "", fmt.Errorf("%s: garbage after numerical service, want host:port", port)
 	}
 	if host == "" {
 		host = "localhost"
