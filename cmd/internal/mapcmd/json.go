@@ -32,23 +32,26 @@ func appendJSON(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// printEntry prints one key with its value: "KEY<TAB>VALUE" for postmap,
-// "KEY:<TAB>VALUE" for postalias, {"KEY": "VALUE"} with -j.
+// printEntry prints one key with its value.
 func (c *command) printEntry(key, value string) {
-	switch {
-	case c.json:
-		b := append(c.out.AvailableBuffer(), '{')
-		b = appendJSON(b, key)
-		b = append(b, ": "...)
-		b = appendJSON(b, value)
-		c.out.Write(append(b, "}\n"...))
-	default:
-		c.out.WriteString(key)
-		if c.Alias {
-			c.out.WriteByte(':')
-		}
-		c.out.WriteByte('\t')
-		c.out.WriteString(value)
-		c.out.WriteByte('\n')
+	c.out.Write(c.appendEntry(c.out.AvailableBuffer(), []byte(key), []byte(value)))
+}
+
+// appendEntry appends a line with a key and its value: "KEY<TAB>VALUE" for
+// postmap, "KEY:<TAB>VALUE" for postalias, {"KEY": "VALUE"} with -j.
+func (c *command) appendEntry(dst, key, value []byte) []byte {
+	if c.json {
+		dst = append(dst, '{')
+		dst = appendJSON(dst, string(key))
+		dst = append(dst, ": "...)
+		dst = appendJSON(dst, string(value))
+		return append(dst, "}\n"...)
 	}
+	dst = append(dst, key...)
+	if c.Alias {
+		dst = append(dst, ':')
+	}
+	dst = append(dst, '\t')
+	dst = append(dst, value...)
+	return append(dst, '\n')
 }
