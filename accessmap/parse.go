@@ -225,6 +225,10 @@ func (c *checker) unknown(at int, item string, r restriction, effect Action) Act
 
 // nearest finds the action, restriction or class whose name is most like word.
 func nearest(word string, classes []string) string {
+	const longest = 60 // longer than every name
+	if len(word) > longest {
+		return ""
+	}
 	best, distance := "", 1+len(word)/4
 	try := func(name, show string) {
 		if d := editDistance(strings.ToLower(word), strings.ToLower(name), distance); d < distance || d == distance && (best == "" || show < best) {

@@ -28,7 +28,7 @@ type Server struct {
 
 	MaxConns int           // connections at a time, further ones wait; 0 is 256
 	Idle     time.Duration // time a connection may be without a request; 0 is 10 minutes
-	Timeout  time.Duration // time from the first byte of a request to the end of its reply; 0 is 100 seconds
+	Timeout  time.Duration // time from the first byte of a request to the end of its lookup; 0 is 100 seconds
 
 	// Report, when not nil, is told about connections that were ended because
 	// of an error, and about errors of Accept.

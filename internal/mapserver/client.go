@@ -56,7 +56,10 @@ func (c *Client) Do(ctx context.Context, ask func(*Conn) error) error {
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}
-		if !used || IsTimeout(err) {
+		if IsTimeout(err) { // the connection has the deadline of ctx, and may notice it first
+			return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
+		}
+		if !used {
 			return err
 		}
 	}

@@ -20,6 +20,7 @@ const (
 	DefaultIdle     = 10 * time.Minute
 	DefaultTimeout  = 100 * time.Second // what tcp_table(5) and the socketmap client of Postfix wait
 	acceptPause     = 50 * time.Millisecond
+	writeExtra      = 5 * time.Second
 )
 
 // ErrClosed is returned by Serve after Shutdown or Close.
@@ -37,7 +38,7 @@ type Server struct {
 
 	MaxConns int           // connections at a time; further ones wait to be accepted
 	Idle     time.Duration // how long a connection may wait with its next request
-	Timeout  time.Duration // for one request, from its first byte to the end of the reply
+	Timeout  time.Duration // for one request, from its first byte to the end of the lookup
 
 	mu        sync.Mutex
 	listeners map[net.Listener]bool
@@ -164,7 +165,8 @@ func (s *Server) serve(conn net.Conn) error {
 		}
 		s.busy(conn, true)
 		deadline := time.Now().Add(timeout)
-		conn.SetDeadline(deadline)
+		conn.SetReadDeadline(deadline)
+		conn.SetWriteDeadline(deadline.Add(writeExtra)) // a lookup that takes too long gets its answer too
 		ctx, cancel := context.WithDeadline(context.Background(), deadline)
 		err := s.Handle(ctx, r, w)
 		cancel()

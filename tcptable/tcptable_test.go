@@ -1,0 +1,179 @@
+package tcptable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postfixkit/postfixkit/internal/realpostfix"
+	"github.com/postfixkit/postfixkit/table"
+)
+
+func echo(ctx context.Context, key string) (string, bool, error) {
+	switch {
+	case key == "missing":
+		return "", false, nil
+	case key == "broken":
+		return "", false, errors.New("broken 100%")
+	case strings.HasPrefix(key, "long "):
+		var n int
+		fmt.Sscan(key[5:], &n)
+		return strings.Repeat("x", n), true, nil
+	}
+	return "<" + key + ">", true, nil
+}
+
+func serve(t testing.TB) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Table: table.Func(echo)}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; err != ErrServerClosed {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return l.Addr().String()
+}
+
+func TestClientAndServer(t *testing.T) {
+	ctx := context.Background()
+	c, err := Open(serve(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for key, want := range map[string]string{
+		"a": "<a>", "with space": "<with space>", "100%": "<100%>", "%41": "<%41>", "new\nline\x00\xff": "<new\nline\x00\xff>", "": "<>", "é": "<é>",
+		"missing": "-", "broken": "temporary: tcp server: broken 100%", "long 4091": strings.Repeat("x", 4091), "long 4092": "temporary: tcp server: the value needs 4097 bytes",
+	} {
+		v, found, err := c.Lookup(ctx, key)
+		got := v
+		if err != nil {
+			got = "permanent: " + err.Error()
+			if table.IsTemporary(err) {
+				got = "temporary: " + err.Error()
+			}
+			kind, why, _ := strings.Cut(want, ": ")
+			if strings.HasPrefix(got, kind) && strings.Contains(got, why) {
+				continue
+			}
+		} else if !found {
+			got = "-"
+		}
+		if got != want {
+			t.Errorf("%q: got %.100q, want %.100q", key, got, want)
+		}
+	}
+}
+
+// Lines that are no request, and lines that are no reply.
+func TestStrangers(t *testing.T) {
+	address := serve(t)
+	for send, want := range map[string]string{
+		"put a b\n":                          "400 ",
+		"get\n":                              "400 ",
+		"get a\r\n":                          "200 <a>\n",
+		"get a\nget b\n":                     "200 <a>\n200 <b>\n",
+		"get a":                              "",
+		"get " + strings.Repeat("a", 100000): "400 request",
+	} {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(conn, send)
+		conn.(*net.TCPConn).CloseWrite()
+		if got, _ := io.ReadAll(conn); !strings.HasPrefix(string(got), want) || want == "" && len(got) > 0 {
+			t.Errorf("%.40q: got %q, want %q", send, got, want)
+		}
+		conn.Close()
+	}
+	for reply, temporary := range map[string]bool{"400 later\n": true, "hello\n": false, "2000 x\n": false, "200": true, "": true, "301 x\n": false, strings.Repeat("x", MaxReply) + "\n": false} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				conn.Read(make([]byte, 100))
+				io.WriteString(conn, reply)
+				conn.Close()
+			}
+		}()
+		c, _ := Open(l.Addr().String())
+		if _, found, err := c.Lookup(context.Background(), "k"); found || err == nil || table.IsTemporary(err) != temporary {
+			t.Errorf("%.20q: %v, %v", reply, found, err)
+		}
+		c.Close()
+		l.Close()
+	}
+}
+
+func TestPostmapAsksTheServer(t *testing.T) {
+	real := realpostfix.Need(t, "postmap")
+	spec := "tcp:" + serve(t)
+	keys := []string{"a", "missing", "with space", "100%", "%41", "é", "long 4091"}
+	got := real.MustRun(realpostfix.Call{Name: "postmap", Args: []string{"-q", "-", spec}, Stdin: strings.Join(keys, "\n") + "\n"}).Stdout
+	if want := "a\t<a>\nwith space\t<with space>\n100%\t<100%>\n%41\t<%41>\né\t<é>\nlong 4091\t" + strings.Repeat("x", 4091) + "\n"; got != want {
+		t.Errorf("got %.300q", got)
+	}
+}
+
+// FuzzEncoding: what is encoded is decoded again and is one word of printing
+// characters; decoding anything is no problem.
+func FuzzEncoding(f *testing.F) {
+	for _, s := range []string{"a b", "100%", "%41%zz%4", "\x00\xff\n", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		e := string(AppendEncode(nil, s))
+		if Decode(e) != s {
+			t.Fatalf("%q: %q: %q", s, e, Decode(e))
+		}
+		if i := strings.IndexFunc(e, func(r rune) bool { return r <= ' ' || r >= 0x7f }); i >= 0 {
+			t.Fatalf("%q: %q", s, e)
+		}
+		if d := Decode(s); len(d) > len(s) || !strings.Contains(s, "%") && d != s {
+			t.Fatalf("%q: %q", s, d)
+		}
+	})
+}
+
+func Example() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	s := Server{Table: table.Inline(table.Entry{Key: "example.com", Value: "smtp:[192.0.2.1]"})}
+	go s.Serve(l)
+	defer s.Shutdown(context.Background())
+
+	t, err := Open(l.Addr().String())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer t.Close()
+	fmt.Println(t.Lookup(context.Background(), "example.com"))
+	// Output: smtp:[192.0.2.1] true <nil>
+}
