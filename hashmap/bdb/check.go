@@ -293,6 +293,11 @@ func (c *checker) dupTree(root uint32, level int, from uint32, at int) (count in
 	if level >= 0 && have != level {
 		return 0, c.fault(root, offLevel, "the page is at level %d of a duplicate tree, want %d", have, level)
 	}
+	switch typ {
+	case pageDupLeaf, pageRecLeaf, pageInternal, pageRecInternal:
+	default:
+		return 0, c.fault(root, offType, "page type %d in a duplicate tree", typ)
+	}
 	if err := c.spacing(p, root); err != nil {
 		return 0, err
 	}
@@ -319,8 +324,6 @@ func (c *checker) dupTree(root uint32, level int, from uint32, at int) (count in
 			if err == nil && uint32(n) != r.u32(p, at+4) {
 				err = c.fault(root, at, "page %d has %d values below it, the entry says %d", r.u32(p, at), n, r.u32(p, at+4))
 			}
-		default:
-			return count, c.fault(root, offType, "page type %d in a duplicate tree", typ)
 		}
 		if err != nil {
 			return count, err

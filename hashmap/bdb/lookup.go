@@ -348,96 +348,37 @@ func (r *Reader) levelled(p []byte, pgno uint32, level int) error {
 // searchInternal returns the child that may have key: the last one whose key is
 // not above it. The key of entry 0 stands for "everything below".
 func (r *Reader) searchInternal(p []byte, pgno uint32, key, chain []byte) (child uint32, at int, err error) {
-	lo, hi := 1, r.entries(p)
-	for lo < hi {
-		mid := int(uint(lo+hi) / 2)
-		at := r.index(p, mid)
-		if at+12 > len(p) {
-			break
-		}
-		c, err := r.compareEntry(p, pgno, at, at+12, p[at+2]&^entryDeleted, key, chain)
-		if err != nil {
-			return 0, 0, err
-		}
-		if c <= 0 {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
+	pos, exact, err := r.halve(p, pgno, key, chain, 1, r.entries(p), 12)
+	if err != nil {
+		return 0, 0, err
 	}
-	at = r.index(p, lo-1)
+	if !exact {
+		pos--
+	}
+	at = r.index(p, pos)
 	if at+12 > len(p) {
 		return 0, 0, r.corrupt(pgno, at, "the page changed while it was read")
 	}
 	return r.u32(p, at+4), at, nil
 }
 
-// compareEntry compares the key of an entry with the key wanted. Its length is
-// at byte at, its bytes, or the reference to an overflow page, at body.
-func (r *Reader) compareEntry(p []byte, pgno uint32, at, body int, typ byte, key, chain []byte) (int, error) {
-	n := r.u16(p, at)
-	if typ == entryOverflow {
-		n = 12
-		if body > at+3 {
-			at = body // the reference is inside an internal entry
-		}
-		if at+n > len(p) {
-			return 0, r.corrupt(pgno, at, "the page changed while it was read")
-		}
-		return r.compareChain(r.u32(p, at+4), r.u32(p, at+8), key, chain)
-	}
-	if body+n > len(p) {
-		return 0, r.corrupt(pgno, at, "the page changed while it was read")
-	}
-	item := p[body : body+n]
-	if len(item) >= 8 && len(key) >= 8 {
-		have, want := binary.BigEndian.Uint64(item), binary.BigEndian.Uint64(key)
-		if have < want {
-			return -1, nil
-		}
-		if have > want {
-			return 1, nil
-		}
-	}
-	return bytes.Compare(item, key), nil
-}
-
 // searchLeaf finds the first pair with key that is not deleted.
 func (r *Reader) searchLeaf(p []byte, pgno uint32, key, page, chain []byte) (found, bool, error) {
 	n := r.entries(p) / 2
-	lo, hi, hit := 0, n, false
-	for lo < hi {
-		mid := int(uint(lo+hi) / 2)
-		c, err := r.compareLeaf(p, pgno, mid, key, chain)
-		if err != nil {
-			return found{}, false, err
-		}
-		if c == 0 {
-			hit = true
-			if !r.dups() {
-				lo = mid
-				break
-			}
-		}
-		if c < 0 {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
+	pos, exact, err := r.halve(p, pgno, key, chain, 0, n, 3)
+	if err != nil || !exact {
+		return found{}, false, err
 	}
-	if !hit {
-		return found{}, false, nil
-	}
-	for ; lo < n; lo++ {
-		at := r.index(p, 2*lo+1)
+	for ; pos < n; pos++ {
+		at := r.index(p, 2*pos+1)
 		if at+3 > len(p) {
 			break
 		}
 		if p[at+2]&entryDeleted == 0 {
 			return r.entryValue(p, pgno, at, page)
 		}
-		if lo+1 < n {
-			c, err := r.compareLeaf(p, pgno, lo+1, key, chain)
+		if pos+1 < n {
+			c, _, err := r.compareEntry(p, pgno, r.index(p, 2*pos+2), 3, key, chain)
 			if err != nil || c != 0 {
 				return found{}, false, err
 			}
@@ -446,12 +387,121 @@ func (r *Reader) searchLeaf(p []byte, pgno uint32, key, page, chain []byte) (fou
 	return found{}, false, nil
 }
 
-func (r *Reader) compareLeaf(p []byte, pgno uint32, pair int, key, chain []byte) (int, error) {
-	at := r.index(p, 2*pair)
-	if at+3 > len(p) {
-		return 0, r.corrupt(pgno, at, "the page changed while it was read")
+// halve finds the first of entries lo to hi-1 of a tree page whose key is not
+// below the one wanted, and tells whether it is equal. The bytes of a key begin
+// 3 bytes into an item of a leaf (whose every second item is a key), 12 into one
+// of an internal page.
+//
+// Neighbours in a tree share long prefixes. What key shares with the entries on
+// both sides of the range, it shares with all between; the eight bytes behind
+// that decide nearly every comparison.
+func (r *Reader) halve(p []byte, pgno uint32, key, chain []byte, lo, hi, body int) (pos int, exact bool, err error) {
+	stride := 2
+	if body == 3 {
+		stride = 4
 	}
-	return r.compareEntry(p, pgno, at, at+3, p[at+2]&^entryDeleted, key, chain)
+	idx := p[r.overhead:]
+	if stride*hi > len(idx) {
+		return 0, false, r.corrupt(pgno, offEntries, "the page changed while it was read")
+	}
+	dups := r.dups()
+	below, above, from := 0, 0, 0
+	want := word(key, 0)
+	for lo < hi {
+		mid := int(uint(lo+hi) / 2)
+		at := r.u16(idx, stride*mid)
+		start := at + body + from
+		same := 0
+		if start+8 <= len(p) && p[at+2]&^entryDeleted == entryKeyData {
+			have := binary.BigEndian.Uint64(p[start:])
+			if n := r.u16(p, at) - from; n < 8 {
+				have &^= ^uint64(0) >> (8 * uint(max(n, 0))) // bytes of other items
+			}
+			if have != want {
+				same = from + bits.LeadingZeros64(have^want)/8
+				if have < want {
+					lo, below = mid+1, same
+				} else {
+					hi, above = mid, same
+				}
+				if same = min(below, above, len(key)); same != from {
+					from, want = same, word(key, same)
+				}
+				continue
+			}
+		}
+		c, same, err := r.compareEntry(p, pgno, at, body, key, chain)
+		switch {
+		case err != nil:
+			return 0, false, err
+		case c == 0:
+			if exact = true; !dups {
+				return mid, true, nil
+			}
+			hi, above = mid, same
+		case c < 0:
+			lo, below = mid+1, same
+		default:
+			hi, above = mid, same
+		}
+		if same = min(below, above, len(key)); same != from {
+			from, want = same, word(key, same)
+		}
+	}
+	return lo, exact, nil
+}
+
+// word returns the eight bytes of key at byte n, padded with zeros.
+func word(key []byte, n int) uint64 {
+	key = key[n:]
+	if len(key) >= 8 {
+		return binary.BigEndian.Uint64(key)
+	}
+	var w uint64
+	for i, c := range key {
+		w |= uint64(c) << (56 - 8*i)
+	}
+	return w
+}
+
+// compareEntry compares the key of the item at byte at, all of it, with the one
+// wanted, and returns how many bytes they share (0 for a key off the page).
+func (r *Reader) compareEntry(p []byte, pgno uint32, at, body int, key, chain []byte) (c, same int, err error) {
+	if at+body <= len(p) {
+		end := at + body + r.u16(p, at)
+		switch {
+		case p[at+2]&^entryDeleted != entryOverflow:
+			if end <= len(p) {
+				c, same = compareKeys(p[at+body:end], key)
+				return c, same, nil
+			}
+		case body == 12:
+			at += 12 // the reference is inside the entry
+			fallthrough
+		default:
+			if at+12 <= len(p) {
+				c, err = r.compareChain(r.u32(p, at+4), r.u32(p, at+8), key, chain)
+				return c, 0, err
+			}
+		}
+	}
+	return 0, 0, r.corrupt(pgno, at, "the page changed while it was read")
+}
+
+// compareKeys is bytes.Compare that also says in how many bytes a and b agree.
+func compareKeys(a, b []byte) (c, same int) {
+	n := min(len(a), len(b))
+	for same+8 <= n {
+		if x := binary.BigEndian.Uint64(a[same:]) ^ binary.BigEndian.Uint64(b[same:]); x != 0 {
+			same += bits.LeadingZeros64(x) / 8
+			break
+		}
+		same += 8
+	}
+	for same < n && a[same] == b[same] {
+		same++
+	}
+	return bytes.Compare(a[same:], b[same:]), same
 }
 
 // entryValue returns the value in the leaf item at byte at. buf may be
