@@ -16,13 +16,14 @@ type config struct {
 	defaultType string // default_database_type
 	utf8        bool   // smtputf8_enable
 	hostname    string // myhostname, for YP_MASTER_NAME
+	queueDir    string // queue_directory, where the socket of proxymap(8) is
 }
 
 // readConfig reads main.cf from -c, MAIL_CONFIG or /etc/postfix. Without one
 // the settings are those of a new installation. Only what a command needs is
 // evaluated, so that a mistake elsewhere in the file stops nobody.
 func readConfig(c *command) (config, error) {
-	cfg := config{dir: "/etc/postfix", defaultType: "hash", utf8: true}
+	cfg := config{dir: "/etc/postfix", defaultType: "hash", utf8: true, queueDir: "/var/spool/postfix"}
 	if dir := c.Getenv("MAIL_CONFIG"); dir != "" {
 		cfg.dir = dir
 	}
@@ -61,6 +62,9 @@ func readConfig(c *command) (config, error) {
 		cfg.utf8 = false
 	default:
 		return cfg, fmt.Errorf("bad boolean configuration: smtputf8_enable = %s", v.Text)
+	}
+	if v, err := env.Eval("queue_directory"); err == nil && v.Text != "" {
+		cfg.queueDir = v.Text
 	}
 	if c.Alias {
 		if v, err := env.Eval("myhostname"); err == nil {

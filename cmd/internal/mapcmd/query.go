@@ -114,7 +114,11 @@ func (f folded) AppendLookup(dst, key []byte) ([]byte, bool, error) {
 
 // openOther opens a table of a type that is no indexed file.
 func (c *command) openOther(spec table.Spec) (*lookup, error) {
-	o := &table.Opener{Types: types(c), Options: table.Options{NoFold: c.noFold, UTF8: c.utf8Mode()}}
+	o := &table.Opener{
+		Types: types(c), Report: c.reportRules,
+		Options: table.Options{NoFold: c.noFold, UTF8: c.utf8Mode()},
+		Log:     func(line string) { fmt.Fprintf(c.Stderr, "%s: %s\n", c.Name, diag.Printable(line)) },
+	}
 	t, err := o.Open(c.ctx, spec.String())
 	if err != nil {
 		var unknown *table.UnknownTypeError
@@ -123,6 +127,10 @@ func (c *command) openOther(spec table.Spec) (*lookup, error) {
 		}
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			return nil, fmt.Errorf("open %s: %s", spec.Name, cause(err))
+		}
+		var failed *table.Error
+		if errors.As(err, &failed) && failed.Spec == spec.String() {
+			err = failed.Err
 		}
 		return nil, err
 	}
@@ -133,8 +141,15 @@ func (c *command) openOther(spec table.Spec) (*lookup, error) {
 func (c *command) get(l *lookup, key string) (value string, found bool, err error) {
 	value, found, err = l.table.Lookup(c.ctx, key)
 	if err != nil {
-		c.warn("%s", strings.TrimPrefix(err.Error(), "hashmap: "))
-		return "", false, fmt.Errorf("table %s: query error", l.name)
+		if _, indexed := l.table.(*hashmap.Reader); indexed {
+			c.warn("%s", strings.TrimPrefix(err.Error(), "hashmap: "))
+			return "", false, fmt.Errorf("table %s: query error", l.name)
+		}
+		var failed *table.Error
+		if errors.As(err, &failed) {
+			err = failed.Err
+		}
+		return "", false, fmt.Errorf("table %s: query error: %s", l.name, cause(err))
 	}
 	if found && c.valueFiles {
 		content, err := decodeFile(value)
@@ -262,8 +277,8 @@ func cause(err error) string {
 	case errors.Is(err, hashmap.ErrUnknownFormat):
 		// The last part says what the file is and what it should be.
 		text = err.Error()
-		if i := strings.LastIndex(text, "hashmap: not a table file: "); i >= 0 {
-			return text[i+len("hashmap: not a table file: "):]
+		if i := strings.LastIndex(text, "it is a "); i >= 0 {
+			return text[i:]
 		}
 		return text
 	default:
