@@ -19,7 +19,7 @@ const (
 	CheckQuotedList      = "quoted-list"      // quotes make one address of several
 	CheckUnterminated    = "unterminated"     // a quote, parenthesis or bracket is never closed
 	CheckCommentInName   = "comment-in-name"  // a comment before the colon becomes part of the name
-	CheckNeedlessQuotes  = "needless-quotes"  // Postfix 3.12 stores the quotes and looks the name up without
+	CheckNeedlessQuotes  = "needless-quotes"  // Postfix 3.12 stores the quotes of a name that needs none, and does not find it
 	CheckNoTarget        = "no-target"        // nobody gets the mail
 	CheckBadAddress      = "bad-address"      // mail to that address is returned
 	CheckBadInclude      = "bad-include"      // an :include: file without an absolute name
@@ -85,11 +85,18 @@ func (c *checker) name() {
 			return
 		}
 	}
-	start, end := name[0].Start, name[len(name)-1].End
-	if key := c.a.Key(); key != mailaddr.QuoteLocal(c.a.name) && mailaddr.QuoteLocal(c.a.name) == c.a.name {
-		c.add(CheckNeedlessQuotes, diag.Warning, start, end, c.replace("remove the quotes", start, end, formatName(c.a.name)),
-			"Postfix 3.12 stores the quotes of %s and looks for %s", key, c.a.name)
+	// Seen with Postfix 3.12-20260821; releases before store the name as it is
+	// looked up, without quotes.
+	key, lookup := c.a.Key(), mailaddr.QuoteLocal(c.a.name)
+	if key == lookup || key == c.a.name {
+		return
 	}
+	start, end := name[0].Start, name[len(name)-1].End
+	var fixes []diag.Fix
+	if better := formatName(c.a.name); !strings.Contains(c.a.name, "%") {
+		fixes = c.replace("write "+better, start, end, better)
+	}
+	c.add(CheckNeedlessQuotes, diag.Warning, start, end, fixes, "Postfix 3.12 stores the name as %s, quotes included, and looks for %s", key, lookup)
 }
 
 func (c *checker) value() {

@@ -23,7 +23,11 @@ func TestCheck(t *testing.T) {
 2:4: error: there is no target: mail for "c" stays in the queue [no-target]
 2:4: warning: ( has no end: everything up to the end of the alias belongs to it [unterminated]`, ""},
 		{"a (b): c\n", `1:3: warning: comment (b) becomes part of the name [comment-in-name]`, "a : c\n"},
-		{"\"a\": c\n\"a b\": d\n", `1:1: warning: Postfix 3.12 stores the quotes of "a" and looks for a [needless-quotes]`, "a: c\n\"a b\": d\n"},
+		{"\"a\": c\n\"a b\": d\n\"#x\": e\n\"a%b\": f\ng\"h i\": j\n", `1:1: warning: Postfix 3.12 stores the name as "a", quotes included, and looks for a [needless-quotes]
+3:1: warning: Postfix 3.12 stores the name as "#x", quotes included, and looks for #x [needless-quotes]
+4:1: warning: Postfix 3.12 stores the name as "a%b", quotes included, and looks for a%b [needless-quotes]
+5:1: warning: Postfix 3.12 stores the name as g "h i", quotes included, and looks for "g h i" [needless-quotes]`,
+			"a: c\n\"a b\": d\n\\#x: e\n\"a%b\": f\n\"g h i\": j\n"},
 		{"a: <>\nb: ,\n", `1:4: error: there is no target: mail for "a" stays in the queue [no-target]
 2:4: error: there is no target: mail for "b" stays in the queue [no-target]`, ""},
 		{"a: <user>@example.com\n", `1:10: warning: there is no name before the "@" of "@example.com" [bad-address]

@@ -119,11 +119,6 @@ type record struct{ key, value string }
 func TestAgainstPostalias(t *testing.T) {
 	real := realpostfix.Need(t, "postalias", "postmap", "map:hash")
 	real.Configure("smtputf8_enable = yes")
-	since := func(minor int) bool {
-		var a, b int
-		fmt.Sscanf(real.Version, "%d.%d", &a, &b)
-		return a > 3 || a == 3 && b >= minor
-	}
 	all := corpus(t)
 	for i, s := range sources {
 		all[fmt.Sprintf("source%02d", i)] = []byte(s)
@@ -151,8 +146,14 @@ func TestAgainstPostalias(t *testing.T) {
 			if built[i].Exit != 0 || dumped[i].Exit != 0 || dumpedAlias[i].Exit != 0 {
 				t.Fatalf("%s: %+v %+v %+v", name, built[i], dumped[i], dumpedAlias[i])
 			}
-			records, said := stored(t, path, all[name], c.opts, since(12), since(9))
-			if !since(10) {
+			opts := c.opts
+			const noUTF8 = "smtputf8_enable is true, but EAI support is not compiled in\n"
+			if strings.Contains(built[i].Stderr, noUTF8) { // the same as with -u then
+				built[i].Stderr = strings.ReplaceAll(built[i].Stderr, "postalias: warning: "+noUTF8, "")
+				opts = &Options{NoUTF8: true, NoFold: opts != nil && opts.NoFold}
+			}
+			records, said := stored(t, path, all[name], opts, since(real.Version, 12), since(real.Version, 9))
+			if !since(real.Version, 10) {
 				for i, s := range said {
 					said[i] = strings.TrimSuffix(s, " and have no domain")
 				}
@@ -168,6 +169,13 @@ func TestAgainstPostalias(t *testing.T) {
 			compare(t, what+" records of postalias -s", aliasLines, withoutNIS(dumpedAlias[i].Stdout))
 		}
 	}
+}
+
+// since reports whether a version of Postfix is 3.minor or newer.
+func since(version string, minor int) bool {
+	var a, b int
+	fmt.Sscanf(version, "%d.%d", &a, &b)
+	return a > 3 || a == 3 && b >= minor
 }
 
 // withoutNIS drops the two records that change from run to run and machine to

@@ -195,10 +195,16 @@ func FormatTargets(targets []Target) string {
 	return b.String()
 }
 
-// formatName returns a name as it is written before the colon.
+// formatName returns a name as it is written before the colon: in the form in
+// which Postfix 3.12 looks it up, because that is what it stores.
 func formatName(name string) string {
-	if needsQuotes(name, ".") {
+	switch {
+	case mailaddr.QuoteLocal(name) != name:
 		return quoteString(name)
+	case strings.Contains(name, "%"): // would be refused without quotes
+		return quoteString(name)
+	case name[0] == '#':
+		return `\` + name // not a comment, and no quotes that would be stored
 	}
 	return name
 }
