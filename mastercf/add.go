@@ -39,6 +39,36 @@ func (p Spec) fields() [columns]string {
 	return all
 }
 
+// ParseSpec reads the text of one entry, as after "postconf -M name/type=".
+// It does not check the columns; too few are an error.
+func ParseSpec(entry string) (Spec, error) {
+	s := &Service{text: text{s: entry}}
+	if !s.split() {
+		return Spec{}, fmt.Errorf("mastercf: %d fields where a service has at least %d", len(tokens(entry)), columns)
+	}
+	return s.Spec(), nil
+}
+
+// Field returns a column; "-" for an empty one that has a default.
+func (p Spec) Field(c Field) string {
+	if c < FieldService || c > FieldCommand {
+		return ""
+	}
+	return p.fields()[c-1]
+}
+
+// SetField changes a column and checks nothing.
+func (p *Spec) SetField(c Field, v string) {
+	typ := string(p.Type)
+	if at := map[Field]*string{
+		FieldService: &p.Name, FieldType: &typ, FieldPrivate: &p.Private, FieldUnprivileged: &p.Unprivileged,
+		FieldChroot: &p.Chroot, FieldWakeup: &p.Wakeup, FieldProcessLimit: &p.ProcessLimit, FieldCommand: &p.Command,
+	}[c]; at != nil {
+		*at = v
+	}
+	p.Type = Type(typ)
+}
+
 // check returns what makes a Spec impossible to write.
 func (p Spec) check() ([]argument, error) {
 	for i, v := range p.fields() {
@@ -219,6 +249,29 @@ const (
 	foldIndent = "    "
 )
 
+// FormatArgs returns the arguments as postconf(1) prints them, an option with
+// its value in one string, text that needs it in { }.
+func (p Spec) FormatArgs() (items []string) {
+	inOptions := true
+	for i := 0; i < len(p.Args); i++ {
+		item := p.Args[i]
+		inOptions = inOptions && len(item) > 1 && item[0] == '-' && item != "--"
+		switch {
+		case inOptions && item[1] == 'o' && i+1 < len(p.Args):
+			i++
+			value := p.Args[i]
+			if strings.ContainsAny(value, " \t\r\n") {
+				value = "{" + value + "}"
+			}
+			item += " " + value
+		case !inOptions:
+			item = quote(argument{kind: argWord, text: item})
+		}
+		items = append(items, item)
+	}
+	return items
+}
+
 // Format returns the entry as postconf(1) -M prints it, with fold as -Mf
 // does, ending in a line end.
 func (p Spec) Format(fold bool) string {
@@ -232,27 +285,16 @@ func (p Spec) Format(fold bool) string {
 		add(v)
 	}
 	inOptions := true
-	for i := 0; i < len(p.Args); i++ {
-		item := p.Args[i]
+	for _, item := range p.FormatArgs() {
 		inOptions = inOptions && len(item) > 1 && item[0] == '-' && item != "--"
-		size, hasValue := 0, inOptions && item[1] == 'o' && i+1 < len(p.Args)
-		switch {
-		case hasValue:
+		size := len(item)
+		hasValue := inOptions && strings.HasPrefix(item, "-o ")
+		if hasValue {
 			n = foldAt // a line of its own
-			i++
-			value := p.Args[i]
-			if strings.ContainsAny(value, " \t\r\n") {
-				value = "{" + value + "}"
-			}
-			item += " " + value
-			size = 2
-		case !inOptions:
-			item = quote(argument{kind: argWord, text: item})
-			if item != p.Args[i] {
-				size = -2 // postconf leaves the braces of a word out of the sum
-			}
+			size += 2
+		} else if !inOptions && item[0] == '{' {
+			size -= 2 // postconf leaves the braces of a word out of the sum
 		}
-		size += len(item)
 		if n > len(foldIndent) {
 			if !fold || n+1+size < foldAt {
 				add(" ")

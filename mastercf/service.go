@@ -152,6 +152,14 @@ func (s *Service) Args() []string {
 // ArgSpan is the place of argument i of [Service.Args].
 func (s *Service) ArgSpan(i int) diag.Span { return s.text.span(s.args[i].start, s.args[i].end) }
 
+// ArgSource is the text of argument i of [Service.Args] as it is written, with
+// its { }, lines joined as Postfix joins them.
+func (s *Service) ArgSource(i int) string { return s.text.s[s.args[i].start:s.args[i].end] }
+
+// Text is the whole entry in one line: its lines joined as Postfix joins them,
+// comments between them left out.
+func (s *Service) Text() string { return s.text.s }
+
 // An Option is a "-o name=value" of a service.
 type Option struct {
 	Name, Value string
