@@ -46,6 +46,8 @@ var importRules = []struct {
 	{"proxymap", []string{"table", "internal/casefold", "internal/mapserver"}},
 	{"cidrmap", []string{"diag", "table", "internal/cflines", "internal/inet"}},
 	{"accessmap", []string{"diag", "table", "internal/inet", "internal/mailaddr"}},
+	{"addressmap", []string{"table", "internal/casefold", "internal/mailaddr"}},
+	{"sqlmap", []string{"diag", "table", "internal/casefold", "internal/cflines", "internal/mailaddr"}},
 	{"headercheck", []string{"diag", "table", "internal/mailaddr"}},
 
 	{"examples/...", []string{".", "accessmap", "aliases", "cidrmap", "diag", "hashmap/...", "headercheck", "maincf", "mastercf", "regexpmap", "table", "textmap"}},
