@@ -51,6 +51,8 @@ type parser struct {
 	text  cflines.Text
 	line  []byte // the logical line, trimmed
 	open  []*Rule
+
+	required []requiredStrings // of the rules of the table
 }
 
 // finding adds what is wrong with bytes start to end of the line.
@@ -246,10 +248,11 @@ func (p *parser) ifRule() {
 	}
 	// Postfix drops a condition it cannot compile, and what it encloses then
 	// holds for every key.
-	if p.compile(r, t) == nil && !r.never {
+	tree := p.compile(r, t)
+	if tree == nil && !r.never {
 		return
 	}
-	p.table.rules = append(p.table.rules, r)
+	p.add(r, tree, nil)
 	p.open = append(p.open, r)
 }
 
@@ -307,14 +310,31 @@ func (p *parser) matchRule() {
 		return
 	}
 	r.result = result
+	var andTree *pattern.Pattern
 	if and {
 		r.And = p.newRule()
 		p.set(r.And, second)
-		if p.compile(r.And, second) == nil {
+		if andTree = p.compile(r.And, second); andTree == nil {
 			return
 		}
 	}
+	p.add(r, tree, andTree)
+}
+
+// add appends a rule or condition with the trees of its patterns, which are
+// not kept.
+func (p *parser) add(r *Rule, tree, and *pattern.Pattern) {
 	p.table.rules = append(p.table.rules, r)
+	var q requiredStrings
+	if !p.table.opts.NoPrefilter {
+		if tree != nil {
+			q.pattern = tree.Literals()
+		}
+		if and != nil {
+			q.and = and.Literals()
+		}
+	}
+	p.required = append(p.required, q)
 }
 
 // readFiles returns the contents of the listed files, joined by newlines, in

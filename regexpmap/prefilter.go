@@ -1,7 +1,206 @@
 package regexpmap
 
-type prefilter struct{}
+import (
+	"slices"
+	"sync"
 
-func newPrefilter(t *Table) *prefilter { return nil }
+	"github.com/postfixkit/postfixkit/internal/literal"
+	"github.com/postfixkit/postfixkit/regexpmap/internal/pattern"
+)
 
-func (f *prefilter) find(key []byte) *Rule { return nil }
+// A prefilter finds the rules that may answer a key without trying the others.
+//
+// For most patterns there is a set of strings of which one must be in the key.
+// All strings of all rules are looked for in one pass. A rule whose strings
+// are not there is known not to match; only the rules that are marked, and
+// those without strings, are tried, in file order. Conditions are tried when a
+// rule inside them is reached, once for a key.
+//
+// Strings and key are compared in ASCII lower case, whatever the flags of a
+// rule: that they occur is necessary for a match, never enough.
+type prefilter struct {
+	rules   []*Rule
+	matcher *literal.Matcher
+	known   []bool  // by rule: unmarked means that its pattern does not match
+	and     []bool  // by rule: unmarked means that its second pattern does not match
+	always  []int32 // rules to try for every key
+	ends    []int32 // by rule: the rule behind a condition's block
+	pool    sync.Pool
+}
+
+// scratch is the state of one lookup.
+type scratch struct {
+	lower  []byte
+	marked []int32
+	guards []guardState // by rule; made when there are conditions
+	run    uint32
+}
+
+type guardState struct {
+	run   uint32 // of the lookup that found out
+	holds bool
+}
+
+// maxShare is the share of texts a set of strings may be expected in before
+// looking for it is not worth while.
+const maxShare = 0.7
+
+// choose picks the set of strings that is expected in the fewest keys.
+func choose(sets [][]pattern.Literal, w *literal.Windows) []pattern.Literal {
+	var best []pattern.Literal
+	least := maxShare
+	for _, set := range sets {
+		total := 0.0
+		for _, l := range set {
+			cost, _ := w.Cost(l.Text)
+			if l.Prefix || l.Suffix {
+				cost /= 2
+			}
+			total += cost
+		}
+		if total < least {
+			least, best = total, set
+		}
+	}
+	return best
+}
+
+// newPrefilter makes the filter of a table; required has the sets of strings
+// of each rule's pattern, and of its second pattern.
+func newPrefilter(t *Table, required []requiredStrings) *prefilter {
+	n := len(t.rules)
+	f := &prefilter{rules: t.rules, known: make([]bool, n), and: make([]bool, n), ends: make([]int32, n)}
+	var windows literal.Windows
+	for _, q := range required {
+		for _, sets := range [][][]pattern.Literal{q.pattern, q.and} {
+			for _, set := range sets {
+				for _, l := range set {
+					windows.Count(l.Text)
+				}
+			}
+		}
+	}
+	var lits []literal.Literal
+	hasGuards := false
+	for i, r := range t.rules {
+		hasGuards = hasGuards || r.If
+		f.ends[i] = int32(n)
+		set := choose(required[i].pattern, &windows)
+		f.known[i] = set != nil
+		if r.And != nil && !r.And.Negated && (set == nil || r.Negated) {
+			if s := choose(required[i].and, &windows); s != nil {
+				set, f.known[i], f.and[i] = s, false, true
+			}
+		}
+		for _, l := range set {
+			lits = append(lits, literal.Literal{Text: l.Text, Prefix: l.Prefix, Suffix: l.Suffix, ID: int32(i)})
+		}
+		if filtered := f.and[i] || f.known[i] && !r.Negated; !r.If && !filtered {
+			f.always = append(f.always, int32(i))
+		}
+	}
+	// A condition's block ends at the first later rule that it does not enclose.
+	var open []int32
+	for i, r := range t.rules {
+		for len(open) > 0 && open[len(open)-1] != r.guard {
+			f.ends[open[len(open)-1]] = int32(i)
+			open = open[:len(open)-1]
+		}
+		if r.If {
+			open = append(open, int32(i))
+		}
+	}
+	f.matcher = literal.New(lits, &windows)
+	f.pool.New = func() any {
+		s := new(scratch)
+		if hasGuards {
+			s.guards = make([]guardState, n)
+		}
+		return s
+	}
+	return f
+}
+
+// find returns the first rule that holds for key, or nil.
+func (f *prefilter) find(key []byte) *Rule {
+	s := f.pool.Get().(*scratch)
+	defer f.pool.Put(s)
+	s.lower = literal.AppendLower(s.lower[:0], key)
+	// '$' of PCRE also holds before a newline that ends the key.
+	anyEnd := len(key) > 0 && key[len(key)-1] == '\n'
+	s.marked = f.matcher.Find(s.marked[:0], s.lower, anyEnd)
+	if len(s.marked) == 0 && len(f.always) == 0 {
+		return nil
+	}
+	if len(s.marked) > 1 {
+		slices.Sort(s.marked)
+		s.marked = slices.Compact(s.marked)
+	}
+	if s.run++; s.run == 0 {
+		clear(s.guards)
+		s.run = 1
+	}
+	marked, always := s.marked, f.always
+	for len(marked) > 0 || len(always) > 0 {
+		var i int32
+		if len(always) == 0 || len(marked) > 0 && marked[0] <= always[0] {
+			i, marked = marked[0], marked[1:]
+			if len(always) > 0 && always[0] == i {
+				always = always[1:]
+			}
+		} else {
+			i, always = always[0], always[1:]
+		}
+		r := f.rules[i]
+		if r.If {
+			continue // asked when a rule inside is reached
+		}
+		if g := f.falseGuard(s, r.guard, key); g >= 0 {
+			// Nothing up to the end of the block can answer.
+			end := f.ends[g]
+			skip, _ := slices.BinarySearch(marked, end)
+			marked = marked[skip:]
+			skip, _ = slices.BinarySearch(always, end)
+			always = always[skip:]
+			continue
+		}
+		if f.holds(s, r, key) {
+			return r
+		}
+	}
+	return nil
+}
+
+// falseGuard returns the outermost condition around a rule that does not hold,
+// or -1.
+func (f *prefilter) falseGuard(s *scratch, guard int32, key []byte) int32 {
+	if guard < 0 {
+		return -1
+	}
+	r := f.rules[guard]
+	if g := f.falseGuard(s, r.guard, key); g >= 0 {
+		return g
+	}
+	state := &s.guards[guard]
+	if state.run != s.run {
+		*state = guardState{s.run, f.holds(s, r, key)}
+	}
+	if !state.holds {
+		return guard
+	}
+	return -1
+}
+
+// holds is Rule.holds, with what the strings in the key tell.
+func (f *prefilter) holds(s *scratch, r *Rule, key []byte) bool {
+	if !f.known[r.index] {
+		return r.holds(key)
+	}
+	if _, marked := slices.BinarySearch(s.marked, r.index); marked {
+		return r.holds(key)
+	}
+	return r.Negated && !r.never && (r.And == nil || r.And.holds(key))
+}
+
+// requiredStrings are the sets of strings of a rule's patterns.
+type requiredStrings struct{ pattern, and [][]pattern.Literal }

@@ -131,7 +131,9 @@ func Parse(name string, src []byte, d Dialect, opts *Options) (*Table, error) {
 	}
 	p := &parser{table: t, src: src}
 	p.parse()
-	t.filter = newPrefilter(t)
+	if !t.opts.NoPrefilter {
+		t.filter = newPrefilter(t, p.required)
+	}
 	return t, p.found.Err()
 }
 

@@ -1,0 +1,119 @@
+package literal
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// findSlowly is the simple version.
+func findSlowly(lits []Literal, text string, anyEnd bool) (ids []int32) {
+	for _, l := range lits {
+		ok := strings.Contains(text, l.Text)
+		if l.Prefix {
+			ok = ok && strings.HasPrefix(text, l.Text)
+		}
+		if l.Suffix && !anyEnd {
+			ok = ok && strings.HasSuffix(text, l.Text)
+			if l.Prefix {
+				ok = ok && text == l.Text
+			}
+		}
+		if ok {
+			ids = append(ids, l.ID)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func check(t *testing.T, lits []Literal, text string, anyEnd bool) {
+	t.Helper()
+	var w Windows
+	for _, l := range lits {
+		w.Count(l.Text)
+	}
+	got := New(lits, &w).Find(nil, []byte(text), anyEnd)
+	slices.Sort(got)
+	got = slices.Compact(got)
+	if want := findSlowly(lits, text, anyEnd); !slices.Equal(got, want) {
+		t.Errorf("%+v in %q: %v, want %v", lits, text, got, want)
+	}
+}
+
+// literals makes a set from bytes: a flag and a length, then the text.
+func literals(data []byte) (lits []Literal) {
+	for len(data) > 1 && len(lits) < 50 {
+		flags, n := data[0], min(1+int(data[0]>>2)%12, len(data)-1)
+		lits = append(lits, Literal{Text: string(data[1 : 1+n]), Prefix: flags&1 != 0, Suffix: flags&2 != 0, ID: int32(len(lits))})
+		data = data[1+n:]
+	}
+	return lits
+}
+
+func TestFind(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 3000 {
+		data := make([]byte, r.IntN(80))
+		for i := range data {
+			data[i] = "ab:\x04\x10\x1c"[r.IntN(6)]
+		}
+		text := make([]byte, r.IntN(40))
+		for i := range text {
+			text[i] = "ab:\x04"[r.IntN(4)]
+		}
+		check(t, literals(data), string(text), r.IntN(2) == 0)
+	}
+}
+
+func FuzzFind(f *testing.F) {
+	f.Add([]byte("\x10abcd\x01a\x05ab"), "xxabcdab", false)
+	f.Fuzz(func(t *testing.T, data []byte, text string, anyEnd bool) {
+		if lits := literals(data); len(text) < 1<<12 {
+			check(t, lits, text, anyEnd)
+		}
+	})
+}
+
+func TestAppendLower(t *testing.T) {
+	var all []byte
+	for c := range 256 {
+		all = append(all, byte(c), byte(255-c), 'Q')
+	}
+	for n := range 40 {
+		want := slices.Clone(all[n:])
+		for i, c := range want {
+			if c >= 'A' && c <= 'Z' {
+				want[i] = c + 32
+			}
+		}
+		if got := AppendLower([]byte("X"), all[n:]); !bytes.Equal(got[1:], want) {
+			t.Fatalf("from %d: %q", n, got)
+		}
+	}
+}
+
+func BenchmarkFind(b *testing.B) {
+	for _, n := range []int{10, 1000, 10000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var lits []Literal
+			var w Windows
+			for i := range n {
+				l := Literal{Text: fmt.Sprintf("spam%dword", i*7919), ID: int32(i)}
+				lits = append(lits, l)
+				w.Count(l.Text)
+			}
+			m := New(lits, &w)
+			text := []byte("subject: please find attached the minutes of our meeting on 21 november, regards")
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			var dst []int32
+			for b.Loop() {
+				dst = m.Find(dst[:0], text, false)
+			}
+		})
+	}
+}
