@@ -25,6 +25,7 @@ type prefilter struct {
 	and     []bool  // by rule: unmarked means that its second pattern does not match
 	always  []int32 // rules to try for every key
 	ends    []int32 // by rule: the rule behind a condition's block
+	guards  bool    // there are conditions
 	pool    sync.Pool
 }
 
@@ -81,9 +82,8 @@ func newPrefilter(t *Table, required []requiredStrings) *prefilter {
 		}
 	}
 	var lits []literal.Literal
-	hasGuards := false
 	for i, r := range t.rules {
-		hasGuards = hasGuards || r.If
+		f.guards = f.guards || r.If
 		f.ends[i] = int32(n)
 		set := choose(required[i].pattern, &windows)
 		f.known[i] = set != nil
@@ -113,7 +113,7 @@ func newPrefilter(t *Table, required []requiredStrings) *prefilter {
 	f.matcher = literal.New(lits, &windows)
 	f.pool.New = func() any {
 		s := new(scratch)
-		if hasGuards {
+		if f.guards {
 			s.guards = make([]guardState, n)
 		}
 		return s
@@ -123,12 +123,33 @@ func newPrefilter(t *Table, required []requiredStrings) *prefilter {
 
 // find returns the first rule that holds for key, or nil.
 func (f *prefilter) find(key []byte) *Rule {
-	s := f.pool.Get().(*scratch)
-	defer f.pool.Put(s)
-	s.lower = literal.AppendLower(s.lower[:0], key)
+	// Most keys end here, without any memory from the pool.
+	var lowerBuffer [256]byte
+	var markedBuffer [32]int32
 	// '$' of PCRE also holds before a newline that ends the key.
 	anyEnd := len(key) > 0 && key[len(key)-1] == '\n'
-	s.marked = f.matcher.Find(s.marked[:0], s.lower, anyEnd)
+	var s *scratch
+	var marked []int32
+	if len(key) <= len(lowerBuffer) {
+		lower := literal.AppendLower(lowerBuffer[:0], key)
+		marked = f.matcher.Find(markedBuffer[:0], lower, anyEnd)
+		if len(marked) == 0 && len(f.always) == 0 {
+			return nil
+		}
+		s = f.pool.Get().(*scratch)
+		s.marked = append(s.marked[:0], marked...)
+	} else {
+		s = f.pool.Get().(*scratch)
+		s.lower = literal.AppendLower(s.lower[:0], key)
+		s.marked = f.matcher.Find(s.marked[:0], s.lower, anyEnd)
+	}
+	r := f.search(s, key)
+	f.pool.Put(s)
+	return r
+}
+
+// search tries the rules that s marks and those that are always tried.
+func (f *prefilter) search(s *scratch, key []byte) *Rule {
 	if len(s.marked) == 0 && len(f.always) == 0 {
 		return nil
 	}

@@ -182,8 +182,7 @@ func (t *Table) Rules() iter.Seq[*Rule] {
 //
 // Text after a NUL byte is ignored, as Postfix ignores it.
 func (t *Table) Lookup(ctx context.Context, key string) (value string, found bool, err error) {
-	var small [256]byte
-	out, found, err := t.AppendLookup(nil, append(small[:0], key...))
+	out, found, err := t.AppendLookup(nil, []byte(key))
 	return string(out), found, err
 }
 

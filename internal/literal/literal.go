@@ -5,7 +5,7 @@
 // For each string one window of up to four bytes is kept, the one that is
 // rarest in the whole set of strings, in an open hash table behind a bitmap. A
 // pass over the text looks every window of the text up; on a hit the whole
-// string is compared. Memory is a few dozen bytes a string, and building takes
+// string is compared. Strings that can only begin the text are looked up once. Memory is a few dozen bytes a string, and building takes
 // time linear in their total length: there is no automaton.
 package literal
 
@@ -26,6 +26,9 @@ type Literal struct {
 type Matcher struct {
 	text  []byte // of all literals, one after the other
 	lits  []entry
+	heads [2]grams // first eight, or four, bytes of literals with Prefix
+	tails [2]grams // last eight, or four, bytes of literals with Suffix
+	short []int32  // shorter literals with Prefix or Suffix
 	four  grams    // windows of four bytes
 	three grams    // literals of three bytes
 	two   []uint64 // bitmap of literals of two bytes; nil if there are none
@@ -95,7 +98,7 @@ func (w *Windows) Cost(text string) (cost float64, at int) {
 		for i := 0; i < len(text); i++ {
 			cost *= frequency[text[i]]
 		}
-		return min(1, 100*cost), 0
+		return min(1, 300*cost), 0
 	}
 	cost = 2
 	for i := 0; i+windowSize <= len(text); i++ {
@@ -105,7 +108,7 @@ func (w *Windows) Cost(text string) (cost float64, at int) {
 		}
 		// What many of the literals contain is what the texts are like.
 		if w.total > 0 {
-			p += 0.3 * float64(w.counts[window(text[i:])]) / float64(w.total)
+			p += 0.3 * float64(w.counts[window(text[i:])]-1) / float64(w.total)
 		}
 		if p < cost {
 			cost, at = p, i
@@ -141,12 +144,40 @@ func New(lits []Literal, windows *Windows) *Matcher {
 	}
 	byGram := map[uint32][]placed{}
 	byThree := map[uint32][]placed{}
+	anywhere := func(i int) {
+		text := lits[i].Text
+		_, at := windows.Cost(text)
+		byGram[window(text[at:])] = append(byGram[window(text[at:])], placed{int32(i), at})
+	}
+	var edges [2][2]map[uint32][]placed // heads and tails, by eight and four bytes
 	for i, l := range lits {
 		switch n := len(l.Text); {
+		case n == 0:
+			panic("literal: empty text")
+		case l.Prefix || l.Suffix:
+			if n < windowSize {
+				m.short = append(m.short, m.add(l, 0))
+				break
+			}
+			side, width := 0, 0
+			if !l.Prefix {
+				side = 1
+			}
+			if n < 8 {
+				width = 1
+			}
+			size := 8 >> width
+			at := 0
+			if side == 1 {
+				at = n - size
+			}
+			if edges[side][width] == nil {
+				edges[side][width] = map[uint32][]placed{}
+			}
+			g := edge(l.Text[at : at+size])
+			edges[side][width][g] = append(edges[side][width][g], placed{int32(i), at})
 		case n >= windowSize:
-			_, at := windows.Cost(l.Text)
-			g := window(l.Text[at:])
-			byGram[g] = append(byGram[g], placed{int32(i), at})
+			anywhere(i)
 		case n == 3:
 			g := uint32(l.Text[0])<<16 | uint32(l.Text[1])<<8 | uint32(l.Text[2])
 			byThree[g] = append(byThree[g], placed{int32(i), 0})
@@ -157,11 +188,22 @@ func New(lits []Literal, windows *Windows) *Matcher {
 			g := uint16(l.Text[0])<<8 | uint16(l.Text[1])
 			m.two[g>>6] |= 1 << (g & 63)
 			m.pairs[g] = append(m.pairs[g], m.add(l, 0))
-		case n == 1:
+		default:
 			m.ones = true
 			m.one[l.Text[0]] = append(m.one[l.Text[0]], m.add(l, 0))
-		default:
-			panic("literal: empty text")
+		}
+	}
+	for side := range edges {
+		for _, from := range edges[side] {
+			// What many literals begin or end with tells little.
+			for g, places := range from {
+				if len(places) > maxShared {
+					for _, p := range places {
+						anywhere(int(p.lit))
+					}
+					delete(from, g)
+				}
+			}
 		}
 	}
 	fill := func(g *grams, from map[uint32][]placed) {
@@ -173,6 +215,10 @@ func New(lits []Literal, windows *Windows) *Matcher {
 			}
 			g.put(slot{gram, first, int32(len(m.lits))})
 		}
+	}
+	for width := range 2 {
+		fill(&m.heads[width], edges[0][width])
+		fill(&m.tails[width], edges[1][width])
 	}
 	fill(&m.four, byGram)
 	fill(&m.three, byThree)
@@ -214,10 +260,48 @@ func (g *grams) put(s slot) {
 	g.slots[i] = s
 }
 
+// edge makes a window of the first or last four or eight bytes of a text.
+func edge[T string | []byte](b T) uint32 {
+	if len(b) == windowSize {
+		return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+	}
+	var v uint64
+	for i := range 8 {
+		v = v<<8 | uint64(b[i])
+	}
+	return uint32(v * 0x9E3779B97F4A7C15 >> 32)
+}
+
+// maxShared is how many literals may share their first or last bytes before
+// they are looked for by a rarer window.
+const maxShared = 16
+
 // Find appends the IDs of the literals that occur in text to dst, in no order
-// and possibly more than once. anyEnd: the end of the text is not where
-// literals with Suffix must end.
+// and possibly more than once. anyEnd: literals with Suffix may also end one
+// byte before the end of the text.
 func (m *Matcher) Find(dst []int32, text []byte, anyEnd bool) []int32 {
+	for _, k := range m.short {
+		e := &m.lits[k]
+		dst = m.compare(dst, text, 0, e, anyEnd)
+		if e.suffix && !e.prefix {
+			dst = m.compare(dst, text, len(text)-int(e.size), e, anyEnd)
+			if anyEnd {
+				dst = m.compare(dst, text, len(text)-int(e.size)-1, e, anyEnd)
+			}
+		}
+	}
+	for width := range 2 {
+		size := 8 >> width
+		if g := &m.heads[width]; g.count > 0 && len(text) >= size {
+			dst = m.probe(g, dst, text, 0, edge(text[:size]), anyEnd)
+		}
+		if g := &m.tails[width]; g.count > 0 && len(text) >= size {
+			dst = m.probe(g, dst, text, len(text)-size, edge(text[len(text)-size:]), anyEnd)
+			if anyEnd && len(text) > size {
+				dst = m.probe(g, dst, text, len(text)-size-1, edge(text[len(text)-size-1:len(text)-1]), anyEnd)
+			}
+		}
+	}
 	if m.ones || m.two != nil || m.three.count > 0 {
 		dst = m.findShort(dst, text, anyEnd)
 	}
@@ -238,18 +322,17 @@ func (m *Matcher) Find(dst []int32, text []byte, anyEnd bool) []int32 {
 			continue
 		}
 		for j := range 4 {
-			dst = m.probe(dst, text, i+j, uint32(v>>(32-8*j)), anyEnd)
+			dst = m.probe(&m.four, dst, text, i+j, uint32(v>>(32-8*j)), anyEnd)
 		}
 	}
 	for ; i+windowSize <= len(text); i++ {
-		dst = m.probe(dst, text, i, binary.BigEndian.Uint32(text[i:]), anyEnd)
+		dst = m.probe(&m.four, dst, text, i, binary.BigEndian.Uint32(text[i:]), anyEnd)
 	}
 	return dst
 }
 
 // probe looks a window up and compares the literals that have it.
-func (m *Matcher) probe(dst []int32, text []byte, at int, gram uint32, anyEnd bool) []int32 {
-	g := &m.four
+func (m *Matcher) probe(g *grams, dst []int32, text []byte, at int, gram uint32, anyEnd bool) []int32 {
 	h := hash(gram)
 	if b := h >> g.shift; g.bitmap[b>>6]&(1<<(b&63)) == 0 {
 		return dst
@@ -269,7 +352,7 @@ func (m *Matcher) probe(dst []int32, text []byte, at int, gram uint32, anyEnd bo
 func (m *Matcher) compare(dst []int32, text []byte, at int, e *entry, anyEnd bool) []int32 {
 	start := at - int(e.window)
 	end := start + int(e.size)
-	if start < 0 || end > len(text) || e.prefix && start != 0 || e.suffix && !anyEnd && end != len(text) {
+	if start < 0 || end > len(text) || e.prefix && start != 0 || e.suffix && end != len(text) && (!anyEnd || end != len(text)-1) {
 		return dst
 	}
 	if string(text[start:end]) != string(m.text[e.start:e.start+uint32(e.size)]) {
