@@ -40,6 +40,8 @@ var importRules = []struct {
 	{"hashmap", []string{"hashmap/...", "diag", "table", "textmap", "internal/arena", "internal/atomicfile", "internal/casefold",
 		"internal/filelock", "internal/mmap", "github.com/cespare/xxhash/v2"}},
 
+	{"regexpmap/internal/engine", []string{"regexpmap/internal/pattern"}},
+	{"regexpmap/internal/pattern", nil},
 	{"regexpmap", []string{"diag", "table", "internal/cflines", "internal/macro", "internal/literal", "internal/casefold", "github.com/dlclark/regexp2/v2"}},
 	{"socketmap", []string{"table", "internal/casefold", "internal/mapserver"}},
 	{"tcptable", []string{"table", "internal/casefold", "internal/mapserver"}},
