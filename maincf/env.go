@@ -90,6 +90,14 @@ type LoopError struct {
 // Error returns "parameter a refers to itself: $a -> $b -> $a".
 func (e *LoopError) Error() string { return (&macro.LoopError{Chain: e.Chain}).Error() }
 
+// IsExpansionError reports whether err says that a value could not be expanded:
+// it is not in the $name language, or refers to itself.
+func IsExpansionError(err error) bool {
+	var me *macro.Error
+	var loop *LoopError
+	return errors.As(err, &me) || errors.As(err, &loop)
+}
+
 // A ParamError is a value that cannot be used.
 type ParamError struct {
 	Name string
@@ -163,11 +171,16 @@ func (e *Env) lookup(name string) (source, error) {
 	}
 	if p.Flags&paramdb.RuntimeOnly != 0 {
 		if name == "mydomain" {
-			host, err := e.Eval("myhostname")
+			host, err := e.lookup("myhostname")
 			if err != nil {
 				return source{}, err
 			}
-			return source{domainOf(host.Text), FromRuntime, nil, true}, nil
+			// Postfix takes unknown names for nothing here.
+			text, err := e.ExpandLoosely("myhostname", host.text)
+			if err != nil {
+				return source{}, err
+			}
+			return source{domainOf(text), FromRuntime, nil, true}, nil
 		}
 		return source{}, ErrRuntime
 	}

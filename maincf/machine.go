@@ -1,12 +1,15 @@
 package maincf
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Machine returns what Postfix finds out about the machine it runs on, for
@@ -14,8 +17,12 @@ import (
 // says about mydomain, inet_interfaces, inet_protocols and mynetworks_style is
 // taken into account, with the defaults of the Env.
 //
-// It asks the operating system for the host name and the network interfaces.
-func Machine(e *Env) map[string]string {
+// It asks the operating system for the host name and the network interfaces,
+// and the resolver when inet_interfaces has host names.
+//
+// The error says what is wrong with one of those settings; mynetworks is then
+// left out.
+func Machine(e *Env) (map[string]string, error) {
 	host, _ := os.Hostname()
 	run := map[string]string{"process_id": strconv.Itoa(os.Getpid())}
 	for k, v := range e.Runtime {
@@ -36,12 +43,15 @@ func Machine(e *Env) map[string]string {
 	if v, err := n.Eval("mydomain"); err == nil && v.Origin == FromRuntime {
 		run["mydomain"] = v.Text
 	}
-	run["mynetworks"] = n.networks()
-	return run
+	nets, err := n.networks()
+	if err == nil {
+		run["mynetworks"] = nets
+	}
+	return run, err
 }
 
 // networks computes the default of mynetworks (postconf(5)).
-func (e *Env) networks() string {
+func (e *Env) networks() (string, error) {
 	text := func(name string) string {
 		src, err := e.lookup(name)
 		if err != nil {
@@ -53,11 +63,18 @@ func (e *Env) networks() string {
 		}
 		return s
 	}
-	protocols := SplitList(text("inet_protocols"))
+	if err := e.CheckNetworkSettings(); err != nil {
+		return "", err
+	}
+	protocols := SplitList(strings.ToLower(text("inet_protocols")))
 	has := func(name string) bool { return slices.Contains(protocols, name) || slices.Contains(protocols, "all") }
 	style := text("mynetworks_style")
 	var nets []string
-	for _, p := range localAddresses(SplitList(text("inet_interfaces"))) {
+	addrs, err := localAddresses(SplitList(text("inet_interfaces")))
+	if err != nil {
+		return "", err
+	}
+	for _, p := range addrs {
 		addr, bits := p.Addr(), p.Bits()
 		if addr.Is4() && !has("ipv4") || addr.Is6() && !has("ipv6") {
 			continue
@@ -81,7 +98,38 @@ func (e *Env) networks() string {
 			nets = append(nets, s)
 		}
 	}
-	return strings.Join(nets, " ")
+	return strings.Join(nets, " "), nil
+}
+
+// CheckNetworkSettings reports values of inet_protocols and mynetworks_style
+// that Postfix stops at when it computes the default of mynetworks.
+func (e *Env) CheckNetworkSettings() error {
+	for _, c := range []struct {
+		name, what string
+		known      []string
+	}{
+		{"mynetworks_style", "mynetworks mask style", []string{"class", "subnet", "host"}},
+		{"inet_protocols", "inet_protocols", []string{"all", "ipv4", "ipv6"}},
+	} {
+		src, err := e.lookup(c.name)
+		if err != nil {
+			return err
+		}
+		text, err := e.ExpandLoosely(c.name, src.text)
+		if err != nil {
+			return e.paramError(c.name, src.at, err)
+		}
+		words := SplitList(text)
+		for _, word := range words {
+			if !slices.Contains(c.known, strings.ToLower(word)) {
+				return fmt.Errorf("unknown %s value %q in %q", c.what, word, text)
+			}
+		}
+		if c.name == "mynetworks_style" && len(words) != 1 {
+			return fmt.Errorf("bad mynetworks_style value: %s; specify exactly one value", text)
+		}
+	}
+	return nil
 }
 
 // classBits is the length of the network part in the days of classes.
@@ -95,32 +143,48 @@ func classBits(a netip.Addr) int {
 	return 24
 }
 
-// localAddresses returns the addresses of this machine that inet_interfaces
-// selects, IPv4 first.
-func localAddresses(interfaces []string) []netip.Prefix {
-	addrs, err := net.InterfaceAddrs()
+// resolve returns the addresses of a host name, or of an address.
+func resolve(name string) (addrs []netip.Addr) {
+	if a, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return []netip.Addr{a}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 	if err != nil {
 		return nil
 	}
-	wanted := func(a netip.Addr) bool {
-		for _, name := range interfaces {
-			switch strings.ToLower(name) {
-			case "all":
-				return true
-			case "loopback-only":
-				if a.IsLoopback() {
-					return true
-				}
-			default:
-				if w, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil && w == a {
-					return true
-				}
-				if strings.EqualFold(name, "localhost") && a.IsLoopback() {
-					return true
-				}
+	for _, a := range found {
+		addrs = append(addrs, a.Unmap())
+	}
+	return addrs
+}
+
+// localAddresses returns the addresses of this machine that inet_interfaces
+// selects, IPv4 first.
+func localAddresses(interfaces []string) ([]netip.Prefix, error) {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, err
+	}
+	all, loopback := false, false
+	var named []netip.Addr
+	for _, name := range interfaces {
+		switch strings.ToLower(name) {
+		case "all":
+			all = true
+		case "loopback-only":
+			loopback = true
+		default:
+			found := resolve(name)
+			if len(found) == 0 {
+				return nil, fmt.Errorf("config variable inet_interfaces: host not found: %s", name)
 			}
+			named = append(named, found...)
 		}
-		return false
+	}
+	wanted := func(a netip.Addr) bool {
+		return all || loopback && a.IsLoopback() || slices.Contains(named, a)
 	}
 	var v4, v6 []netip.Prefix
 	for _, a := range addrs {
@@ -146,5 +210,11 @@ func localAddresses(interfaces []string) []netip.Prefix {
 			v6 = append(v6, p)
 		}
 	}
-	return append(v4, v6...)
+	all4and6 := append(v4, v6...)
+	for _, a := range named {
+		if !slices.ContainsFunc(all4and6, func(p netip.Prefix) bool { return p.Addr() == a }) {
+			return nil, fmt.Errorf("parameter inet_interfaces: no local interface found for %s", a)
+		}
+	}
+	return all4and6, nil
 }

@@ -114,7 +114,8 @@ func (a *Assignment) splitMulti() (why string) {
 	if why != "" {
 		return why
 	}
-	a.nameEnd, a.eq = text.Pos(name).Offset, text.Pos(eq).Offset
+	// The byte behind the name may be on another line.
+	a.nameEnd, a.eq = text.Pos(name-1).Offset+1, text.Pos(eq).Offset
 	if start == end {
 		a.valStart = a.eq + 1
 		a.valEnd = a.valStart

@@ -44,6 +44,13 @@ func (e *Env) known(name string) (Class, bool) {
 	return 0, false
 }
 
+// ownParam is known without the old names that feed another default.
+func (e *Env) ownParam(name string) bool {
+	_, known := e.known(name)
+	p := paramdb.Find(name)
+	return known && (p == nil || !p.LegacyAt(e.Version.packed()))
+}
+
 // effective returns the assignments of main.cf that count, by name.
 func (e *Env) effective() map[string]*Assignment {
 	set := map[string]*Assignment{}
@@ -142,7 +149,7 @@ func (e *Env) usage() *usage {
 			}
 		}
 		scan(value, main, a)
-		if _, known := e.known(name); known {
+		if e.ownParam(name) {
 			e.clientNames(value, func(name string) { refer(name, main, a, 0, true) })
 		}
 	}
@@ -166,6 +173,19 @@ func (e *Env) hasOverride(name string) bool {
 // value may read its settings from: with ldap:users that is users_server_host
 // and so on (ldap_table(5), "obsolete main.cf parameters").
 func (e *Env) clientNames(value string, found func(name string)) {
+	e.clients(value, func(typ, name string) {
+		if name[0] != '/' {
+			for _, suffix := range paramdb.ClientNames(typ) {
+				found(name + "_" + suffix)
+			}
+		}
+	})
+}
+
+// clients calls found for every type:name in a value whose type is that of a
+// database client, as postconf(1) looks for them: it does not know whether
+// the value is a list of tables at all.
+func (e *Env) clients(value string, found func(typ, name string)) {
 	if !strings.Contains(value, ":") && !strings.Contains(value, "$") {
 		return
 	}
@@ -175,16 +195,16 @@ func (e *Env) clientNames(value string, found func(name string)) {
 			return
 		}
 	}
-	clientNames(value, found, 0)
+	walkClients(value, found, 0)
 }
 
-func clientNames(value string, found func(name string), depth int) {
+func walkClients(value string, found func(typ, name string), depth int) {
 	if depth > maxNesting {
 		return
 	}
 	for _, elem := range table.Elements(value) {
 		if strings.HasPrefix(elem, "{") {
-			clientNames(insideBraces(elem), found, depth+1)
+			walkClients(insideBraces(elem), found, depth+1)
 			continue
 		}
 		typ, name, ok := strings.Cut(elem, ":")
@@ -192,15 +212,48 @@ func clientNames(value string, found func(name string), depth int) {
 			typ, name, ok = strings.Cut(name, ":")
 		}
 		switch {
-		case !ok || name == "" || name[0] == '/' || name[0] == '.':
+		case !ok || name == "" || name[0] == '.':
 		case name[0] == '{':
-			clientNames(insideBraces(name), found, depth+1)
-		default:
-			for _, suffix := range paramdb.ClientNames(typ) {
-				found(name + "_" + suffix)
-			}
+			walkClients(insideBraces(name), found, depth+1)
+		case paramdb.ClientNames(typ) != nil:
+			found(typ, name)
 		}
 	}
+}
+
+// ClientFiles returns the database client files (ldap_table(5), mysql_table(5)
+// and the like) that values set in main.cf and in service options name, each
+// once, with the parameter names that their type of table reads.
+func (e *Env) ClientFiles() (specs []table.Spec, names [][]string) {
+	found := func(typ, name string) {
+		if s := (table.Spec{Type: typ, Name: name}); name[0] == '/' && !slices.Contains(specs, s) {
+			specs = append(specs, s)
+			names = append(names, paramdb.ClientNames(typ))
+		}
+	}
+	look := func(name, value string) {
+		if p := paramdb.Find(name); p != nil && p.Kind == paramdb.Raw {
+			return
+		}
+		if e.ownParam(name) {
+			e.clients(value, found)
+		}
+	}
+	for i := range e.Services {
+		for _, name := range slices.Sorted(maps.Keys(e.Services[i].Overrides)) {
+			look(name, e.Services[i].Overrides[name])
+		}
+	}
+	set := e.effective()
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		if !e.hasOverride(name) {
+			look(name, set[name].Value())
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Overrides)) {
+		look(name, e.Overrides[name])
+	}
+	return specs, names
 }
 
 // maxNesting bounds braces inside braces.

@@ -98,7 +98,8 @@ func (c *command) requests(args []string) ([]request, error) {
 			r.name = string(cflines.TrimRight([]byte(arg)))
 		}
 		if i := slices.IndexFunc(all, func(q request) bool { return q.name == r.name }); i >= 0 {
-			if old := all[i]; old.value != r.value {
+			// Before 3.12 the warning came for an equal value too.
+			if old := all[i]; c.mode&editConf != 0 && old.value != r.value {
 				c.warning("ignoring earlier request: '%s = %s'", old.name, old.value)
 			}
 			all = slices.Delete(all, i, i+1)

@@ -14,7 +14,9 @@ func (c *command) showExplanations() error {
 	if err != nil {
 		return err
 	}
-	env.Runtime = maincf.Machine(env)
+	if err := (&printer{c: c, env: env}).runtime(); err != nil {
+		return err
+	}
 	for i, name := range c.explain {
 		if i > 0 {
 			fmt.Fprintln(c.stdout)

@@ -111,13 +111,15 @@ func (c *command) options(args []string) (operands []string, err error) {
 
 func (c *command) option(def *getopt.Command, o getopt.Option) (err error) {
 	name := o.Name()
+	if (name == "b" || name == "t") && c.mode&(expandBounce|dumpBounce) != 0 {
+		return fatalf("specify one of -b and -t")
+	}
 	c.mode |= modeOf[name]
 	switch name {
 	case "c":
 		c.configDir = o.Value
 	case "C":
 		c.classes, err = parseClasses(o.Value)
-		c.mode |= paramClass
 	case "o":
 		c.mode |= override
 		c.overrides = append(c.overrides, o.Value)

@@ -25,7 +25,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/postfixkit/postfixkit/maincf"
 )
@@ -134,14 +133,16 @@ func (c *command) message(severity, format string, args ...any) {
 	fmt.Fprintf(c.stderr, "%s: %s: %s\n", c.prog, severity, printable(text))
 }
 
-// printable replaces control characters by "?", as Postfix does in messages.
+// printable replaces everything but printable ASCII by "?", as Postfix does in
+// messages.
 func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '?'
+	b := []byte(s)
+	for i, ch := range b {
+		if ch < ' ' || ch >= 0x7f {
+			b[i] = '?'
 		}
-		return r
-	}, s)
+	}
+	return string(b)
 }
 
 func (c *command) mainPath() string   { return c.configDir + "/main.cf" }

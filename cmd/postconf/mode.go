@@ -78,7 +78,6 @@ var compatible = [][2]mode{
 	{masterParam, editConf | exclude | foldLines | hideName | override | expand | hideValue | showJSON | masterPP},
 	{masterPP, foldLines | hideName | override | expand | hideValue | showJSON | masterParam},
 	{showJSON, mainParams | masterModes | override | expand | showNonDefault | showDefaults},
-	{paramClass, mainParams | showDefaults | showNonDefault},
 }
 
 // check reports options that do not go together.

@@ -25,11 +25,15 @@ func (c *command) showMain(names []string) error {
 			return c.macroError(use.Err)
 		}
 		c.warnUnknown(env, use)
+		c.warnClients(env)
+		if _, set := env.Main.Get("mynetworks"); !set {
+			// Postfix computes all defaults, wanted or not.
+			if err := env.CheckNetworkSettings(); err != nil {
+				return c.macroError(err)
+			}
+		}
 	}
 	p := &printer{c: c, env: env}
-	if c.mode&showDefaults != 0 && c.mode&expand != 0 {
-		p.runtime()
-	}
 	if len(names) == 0 {
 		err = p.all(use.User)
 	} else {
@@ -170,7 +174,10 @@ func reason(err error) string {
 // macroError reports a value that cannot be expanded, as Postfix does.
 func (c *command) macroError(err error) error {
 	var pe *maincf.ParamError
-	if errors.As(err, &pe) {
+	if !errors.As(err, &pe) && !maincf.IsExpansionError(err) {
+		return fatalf("%s", err)
+	}
+	if pe != nil {
 		err = pe.Err
 	}
 	c.warning("%s", err)
@@ -245,10 +252,16 @@ type printer struct {
 }
 
 // runtime asks the machine for what only it knows, when that is needed.
-func (p *printer) runtime() {
-	if _, ok := p.env.Runtime["process_id"]; !ok {
-		p.env.Runtime = maincf.Machine(p.env)
+func (p *printer) runtime() error {
+	if _, ok := p.env.Runtime["process_id"]; ok {
+		return nil
 	}
+	run, err := maincf.Machine(p.env)
+	if v, _ := p.env.Source("mynetworks"); err != nil && v.Origin != maincf.FromMain && v.Origin != maincf.FromOverride {
+		return p.c.macroError(err)
+	}
+	p.env.Runtime = run
+	return nil
 }
 
 // all prints every parameter, by name.
@@ -314,42 +327,44 @@ func (p *printer) named(names, user []string) error {
 }
 
 // value returns what to print for a parameter, unexpanded.
-func (p *printer) value(name string, param maincf.Param) (string, bool) {
+func (p *printer) value(name string, param maincf.Param) (value string, ok bool, err error) {
 	if p.c.mode&showDefaults != 0 {
 		if param.Runtime {
-			p.runtime()
-			return p.env.Runtime[name], true
+			err = p.runtime()
+			return p.env.Runtime[name], err == nil, err
 		}
 		if v, ok := p.env.Runtime[name]; ok && name == "process_name" {
-			return v, true
+			return v, true, nil
 		}
-		return param.Default, true
+		return param.Default, true, nil
 	}
 	if v, ok := p.env.Source(name); ok {
 		if v.Origin == maincf.FromDefault || v.Origin == maincf.FromRuntime && name != "config_directory" {
-			return v.Text, p.c.mode&showNonDefault == 0
+			return v.Text, p.c.mode&showNonDefault == 0, nil
 		}
-		return v.Text, true
+		return v.Text, true, nil
 	}
 	if !param.Runtime || p.c.mode&showNonDefault != 0 {
-		return "", false
+		return "", false, nil
 	}
-	p.runtime()
-	return p.env.Runtime[name], true
+	err = p.runtime()
+	return p.env.Runtime[name], err == nil, err
 }
 
 func (p *printer) one(name string, param maincf.Param) error {
-	value, ok := p.value(name, param)
-	if !ok {
-		return nil
+	value, ok, err := p.value(name, param)
+	if !ok || err != nil {
+		return err
 	}
 	if p.c.mode&hideValue != 0 {
 		p.c.line(name)
 		return nil
 	}
 	if p.c.mode&expand != 0 && param.Type != maincf.RawType && strings.Contains(value, "$") {
-		p.runtime()
-		expanded, err := p.expanding().ExpandLoosely(name, value)
+		if err := p.runtime(); err != nil {
+			return err
+		}
+		expanded, err := p.env.ExpandLoosely(name, value)
 		if err != nil {
 			return p.c.macroError(err)
 		}
@@ -364,12 +379,6 @@ func (p *printer) one(name string, param maincf.Param) error {
 		p.c.line(name + " = " + value)
 	}
 	return nil
-}
-
-// expanding is the environment in which values are expanded: with -d that of
-// the defaults.
-func (p *printer) expanding() *maincf.Env {
-	return p.env
 }
 
 // The words of a line are separated by one space, or by a new line and an
