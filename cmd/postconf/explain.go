@@ -14,7 +14,7 @@ func (c *command) showExplanations() error {
 	if err != nil {
 		return err
 	}
-	if err := (&printer{c: c, env: env}).runtime(); err != nil {
+	if err := c.askMachine(env); err != nil {
 		return err
 	}
 	for i, name := range c.explain {

@@ -291,8 +291,8 @@ func (m *masterView) expandFor(i int, text string) (string, error) {
 	if m.c.mode&expand == 0 || !strings.Contains(text, "$") {
 		return text, nil
 	}
-	if _, ok := m.env.Runtime["process_id"]; !ok {
-		m.env.Runtime = maincf.Machine(m.env)
+	if err := m.c.askMachine(m.env); err != nil {
+		return "", err
 	}
 	text, err := m.scope(i).ExpandLoosely("", text)
 	if err != nil {
@@ -447,7 +447,10 @@ func (m *masterView) field(name, value string, args []string) {
 func (m *masterView) showParams(i int, r *masterRequest) error {
 	set := m.env.Services[i].Overrides
 	if m.c.mode&masterPP != 0 {
-		set = m.merged(i)
+		var err error
+		if set, err = m.merged(i); err != nil {
+			return err
+		}
 	}
 	if set == nil {
 		return nil
@@ -470,7 +473,7 @@ func (m *masterView) showParams(i int, r *masterRequest) error {
 }
 
 // merged is every parameter with the value that service i uses.
-func (m *masterView) merged(i int) map[string]string {
+func (m *masterView) merged(i int) (map[string]string, error) {
 	set := map[string]string{}
 	env := m.scope(i)
 	add := func(name string) {
@@ -480,10 +483,10 @@ func (m *masterView) merged(i int) map[string]string {
 			set[name] = v
 		}
 	}
-	if _, ok := m.env.Runtime["process_id"]; !ok {
-		m.env.Runtime = maincf.Machine(m.env)
-		env.Runtime = m.env.Runtime
+	if err := m.c.askMachine(m.env); err != nil {
+		return nil, err
 	}
+	env.Runtime = m.env.Runtime
 	for p := range maincf.Params(m.env.Version) {
 		if !p.Legacy || m.env.Main.Find(p.Name) != nil {
 			add(p.Name)
@@ -496,7 +499,7 @@ func (m *masterView) merged(i int) map[string]string {
 		add(name)
 	}
 	maps.Copy(set, m.env.Services[i].Overrides)
-	return set
+	return set, nil
 }
 
 func (m *masterView) param(i int, name, value string) error {

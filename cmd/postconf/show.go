@@ -252,15 +252,18 @@ type printer struct {
 }
 
 // runtime asks the machine for what only it knows, when that is needed.
-func (p *printer) runtime() error {
-	if _, ok := p.env.Runtime["process_id"]; ok {
+func (p *printer) runtime() error { return p.c.askMachine(p.env) }
+
+// askMachine puts what only the machine knows into an environment, once.
+func (c *command) askMachine(env *maincf.Env) error {
+	if _, ok := env.Runtime["process_id"]; ok {
 		return nil
 	}
-	run, err := maincf.Machine(p.env)
-	if v, _ := p.env.Source("mynetworks"); err != nil && v.Origin != maincf.FromMain && v.Origin != maincf.FromOverride {
-		return p.c.macroError(err)
+	run, err := maincf.Machine(env)
+	if v, _ := env.Source("mynetworks"); err != nil && v.Origin != maincf.FromMain && v.Origin != maincf.FromOverride {
+		return c.macroError(err)
 	}
-	p.env.Runtime = run
+	env.Runtime = run
 	return nil
 }
 
