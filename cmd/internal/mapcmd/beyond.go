@@ -37,7 +37,7 @@ func (c *command) printDiff(j *job, b *hashmap.Builder) error {
 	if _, err := b.WriteTo(&image); err != nil {
 		return err
 	}
-	now, err := hashmap.NewReader(bytes.NewReader(image.Bytes()), int64(image.Len()), &hashmap.OpenOptions{Format: j.format, NUL: c.nul()})
+	now, err := hashmap.NewReader(bytes.NewReader(image.Bytes()), int64(image.Len()), &hashmap.OpenOptions{Format: hashmap.Btree})
 	if err != nil {
 		return err
 	}

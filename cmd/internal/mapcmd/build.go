@@ -84,10 +84,7 @@ func formatNames() string {
 func (c *command) openSource(j *job, incremental bool) error {
 	j.close = func() {}
 	if incremental {
-		j.name, j.src = "stdin", c.Stdin
-		if f, ok := c.Stdin.(*os.File); ok {
-			j.info, _ = f.Stat()
-		}
+		j.name, j.src, j.info = "stdin", c.Stdin, c.StdinInfo
 		return nil
 	}
 	f, err := os.Open(j.spec.Name)
@@ -156,7 +153,11 @@ func (c *command) fileOptions(j *job) hashmap.FileOptions {
 
 // rebuild makes a table from its source.
 func (c *command) rebuild(j *job) error {
-	b := hashmap.NewBuilder(j.format, c.buildOptions(j))
+	format := j.format
+	if c.diff {
+		format = hashmap.Btree // only looked at, in memory, in the order of keys
+	}
+	b := hashmap.NewBuilder(format, c.buildOptions(j))
 	err := c.fill(j, b)
 	if err != nil {
 		c.reportAll(j, j.found)
@@ -208,7 +209,7 @@ func (c *command) buildError(j *job, err error) error {
 			return fmt.Errorf("open %s: %s", j.file, cause(err))
 		}
 		return fmt.Errorf("open database %s: %s", j.file, cause(err))
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.Is(err, errInterrupted):
 		return fmt.Errorf("interrupted, %s is unchanged", j.file)
 	}
 	return fmt.Errorf("%s is unchanged: %s", j.file, strings.TrimPrefix(err.Error(), "hashmap: "))
@@ -238,7 +239,7 @@ func (c *command) addAliasRecords(add func(key, value string) error, raw func(ke
 // source returns the scanner for the command's kind of source.
 func (c *command) source(j *job, report func(diag.Diagnostic)) hashmap.Source {
 	if c.Alias {
-		return c.aliasSource(j, report)
+		return &stoppable{Source: c.aliasSource(j, report), ctx: c.ctx}
 	}
 	opts := &textmap.Options{NoFold: c.noFold, NoUTF8: !c.utf8Mode()}
 	if c.valueFiles {
@@ -246,7 +247,7 @@ func (c *command) source(j *job, report func(diag.Diagnostic)) hashmap.Source {
 	}
 	s := textmap.NewScanner(j.name, j.src, opts)
 	s.Report = report
-	return s
+	return &stoppable{Source: s, ctx: c.ctx}
 }
 
 // report prints what was found in a source, in its order.

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/postfixkit/postfixkit/diag"
@@ -35,6 +36,7 @@ var (
 // inside their process.
 type Env struct {
 	Stdin          io.Reader
+	StdinInfo      fs.FileInfo // of Stdin, nil when it is no file
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
 	// Terminal reports that Stderr is a terminal: long builds then show their

@@ -2,24 +2,91 @@ package mapcmd
 
 import (
 	"context"
+	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/postfixkit/postfixkit/hashmap"
 )
 
 // Process runs the command of this process and returns its exit status.
 //
-// As with the original, a build that is under way when a hangup, interrupt or
-// termination signal comes is not cut short by it when it is about to be put
-// in place; before that nothing has changed yet, and the files written aside
-// are removed.
+// A hangup, interrupt or termination signal ends it while it reads: nothing
+// has changed then. When all is read and the table is being written and put in
+// place that is finished first, as with the original.
 func Process(tool Tool) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	return Main(ctx, tool, os.Args[1:], Env{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
+	env := Env{
+		Stdin: &interruptible{ctx: ctx, r: os.Stdin}, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
 		Terminal: isTerminal(os.Stderr),
-	})
+	}
+	// Without standard input there is nothing to take rights from.
+	env.StdinInfo, _ = os.Stdin.Stat()
+	return Main(ctx, tool, os.Args[1:], env)
+}
+
+// errInterrupted ends reading after a signal.
+var errInterrupted = errors.New("interrupted")
+
+// interruptible is a reader that gives up when its context ends, though a read
+// from a terminal or pipe cannot be called back.
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+	buf []byte // belongs to the read that is under way
+}
+
+type readResult struct {
+	n   int
+	err error
+}
+
+func (in *interruptible) Read(p []byte) (int, error) {
+	if in.ctx.Err() != nil {
+		return 0, errInterrupted
+	}
+	if len(in.buf) < len(p) {
+		in.buf = make([]byte, len(p))
+	}
+	buf := in.buf[:len(p)]
+	done := make(chan readResult, 1)
+	go func() {
+		n, err := in.r.Read(buf)
+		done <- readResult{n, err}
+	}()
+	select {
+	case r := <-done:
+		return copy(p, buf[:r.n]), r.err
+	case <-in.ctx.Done():
+		in.buf = nil
+		return 0, errInterrupted
+	}
+}
+
+// stoppable is a source that ends with an error when the context ends.
+type stoppable struct {
+	hashmap.Source
+	ctx context.Context
+	n   int
+	err error
+}
+
+func (s *stoppable) Scan() bool {
+	if s.n++; s.n%1024 == 0 && s.ctx.Err() != nil {
+		s.err = errInterrupted
+		return false
+	}
+	return s.Source.Scan()
+}
+
+func (s *stoppable) Err() error {
+	if s.err != nil {
+		return s.err
+	}
+	return s.Source.Err()
 }
 
 func isTerminal(f *os.File) bool {

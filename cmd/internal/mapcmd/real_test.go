@@ -70,20 +70,38 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// buildTools builds our two commands into a folder that everybody may enter.
+// built is the folder with our two commands, made once for all tests.
+var built struct {
+	sync.Once
+	dir string
+	err error
+}
+
+// buildTools builds our two commands, as they are released, into a folder that
+// everybody may enter.
 func buildTools(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "pfk-bin-")
-	if err != nil {
-		t.Fatal(err)
+	built.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "pfk-bin-"); built.err != nil {
+			return
+		}
+		os.Chmod(built.dir, 0o755)
+		cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", built.dir+"/", "../../postmap", "../../postalias")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("building the commands: %w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	os.Chmod(dir, 0o755)
-	out, err := exec.Command("go", "build", "-o", dir+"/", "../../postmap", "../../postalias").CombinedOutput()
-	if err != nil {
-		t.Fatalf("building the commands: %v\n%s", err, out)
-	}
-	return dir
+	return built.dir
+}
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	os.RemoveAll(built.dir)
+	os.Exit(status)
 }
 
 // run runs the scenario with the tools at path(tool).
