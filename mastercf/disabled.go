@@ -1,6 +1,7 @@
 package mastercf
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -110,7 +111,7 @@ func (s *Service) hashes() int {
 
 // header returns the service a comment line is the first line of, or nil.
 func (f *File) header(r remark) *Service {
-	if r.stop-r.body < 2*columns-1 {
+	if r.stop-r.body < 2*columns-1 || !secondIsType(f.src[r.body:r.stop]) {
 		return nil
 	}
 	s := &Service{file: f, disabled: true}
@@ -125,6 +126,19 @@ func (f *File) header(r remark) *Service {
 	}
 	s.marks = []span{{r.start, r.body}}
 	return s
+}
+
+// secondIsType is what tells prose from a service at once.
+func secondIsType(line []byte) bool {
+	i := bytes.IndexAny(line, " \t\r")
+	if i < 0 {
+		return false
+	}
+	line = bytes.TrimLeft(line[i:], " \t\r")
+	if i = bytes.IndexAny(line, " \t\r"); i < 0 {
+		return false
+	}
+	return Type(line[:i]).Valid()
 }
 
 // addLine adds a line of arguments to a commented-out service.
