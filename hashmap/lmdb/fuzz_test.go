@@ -12,7 +12,7 @@ import (
 func inMemory(image []byte) (*Reader, error) {
 	r, err := NewReader(bytes.NewReader(image), int64(len(image)), nil)
 	if err == nil {
-		r.view.Store(&view{image, int64(len(image))})
+		r.view.Store(r.newView(image, int64(len(image))))
 	}
 	return r, err
 }

@@ -21,15 +21,29 @@ func (r *Reader) Lookup(key []byte) (value string, found bool, err error) {
 // AppendLookup is [Reader.Lookup] without an allocation: it appends the value
 // to dst and returns the result, dst itself when there is none.
 func (r *Reader) AppendLookup(dst, key []byte) (out []byte, found bool, err error) {
-	t := r.begin()
-	if t.data == nil {
+	v := r.view.Load()
+	if v == nil {
+		t := r.begin()
 		out, found, err = t.lookup(dst, key)
 		t.end()
 		return out, found, err
 	}
 	out = dst // what a fault returns
 	defer mmap.Recover(mmap.Protect(), &err)
-	return t.lookup(dst, key)
+	if v.fast {
+		if out, found, ok := v.find(r.geo.page, dst, key); ok {
+			return out, found, nil
+		}
+	}
+	return r.slowly(dst, key)
+}
+
+// slowly is the general way to look a key up in a mapped file.
+func (r *Reader) slowly(dst, key []byte) (out []byte, found bool, err error) {
+	t := r.begin()
+	out, found, err = t.lookup(dst, key)
+	t.end()
+	return out, found, err
 }
 
 func (t *tx) lookup(dst, key []byte) ([]byte, bool, error) {

@@ -38,8 +38,15 @@ type Reader struct {
 // A view is the mapped file. The mapping may be longer than the file, so that
 // it need not be made anew each time the file grows; size is what is there.
 type view struct {
-	data []byte
-	size int64
+	data  []byte
+	size  int64
+	pages uint64 // whole pages in size
+	fast  bool   // the geometry is one view.find knows
+}
+
+func (r *Reader) newView(data []byte, size int64) *view {
+	g := &r.geo
+	return &view{data, size, uint64(size) / uint64(g.page), g.word == 8 && !g.big && int64(int(size)) == size}
 }
 
 // Open opens the table in file path. A nil opts is the default.
@@ -217,7 +224,7 @@ func (r *Reader) remap(size int64) (*view, error) {
 	case v != nil && v.size >= size:
 		return v, nil
 	case v != nil && int64(len(v.data)) >= size:
-		v = &view{v.data, size}
+		v = r.newView(v.data, size)
 	default:
 		data, err := mmap.Map(r.file, slack(size))
 		if err != nil {
@@ -230,7 +237,7 @@ func (r *Reader) remap(size int64) (*view, error) {
 			return nil, fmt.Errorf("lmdb: %w", err)
 		}
 		r.mapped = append(r.mapped, data)
-		v = &view{data, size}
+		v = r.newView(data, size)
 	}
 	r.view.Store(v)
 	return v, nil
