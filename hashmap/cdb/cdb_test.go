@@ -78,7 +78,8 @@ func TestConformance(t *testing.T) {
 			return os.WriteFile(path, image(t, nil, recs...), 0o600)
 		},
 		Modes: []tabletest.Mode{
-			{Name: "mmap", Open: mode(nil), NoAlloc: true},
+			{Name: "memory", Open: mode(nil), NoAlloc: true},
+			{Name: "mmap", Open: mode(&Options{alwaysMap: true}), NoAlloc: true},
 			{Name: "ReaderAt", Open: mode(&Options{NoMmap: true})},
 		},
 		Order: func([]tabletest.Record) {}, // as they were added

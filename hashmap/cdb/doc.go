@@ -28,7 +28,12 @@
 // A file that was damaged or made to do harm costs an error wrapping
 // [ErrCorrupt], and no lookup costs more than reading one hash table.
 //
-// Limits: a file is smaller than 4 GiB, of which a Builder holds the records in
-// memory. A table cannot be changed, only built anew. There is no support for
-// the 64-bit variants of the format, which Postfix does not read either.
+// # Limits
+//
+// A file is smaller than 4 GiB, of which a Builder holds the records in memory.
+// A table cannot be changed, only built anew. There is no support for the 64-bit
+// variants of the format, which Postfix does not read either.
+//
+// Files are meant to be replaced by renaming. One that is cut while it is mapped
+// gives errors, or misses for keys whose slots are in the last page that is left.
 package cdb

@@ -55,44 +55,35 @@ func (r *Reader) find(key []byte) ([]byte, error) {
 	}
 	// readHeader made sure that the table lies in the file.
 	slots := r.data[t.pos:][:int(t.slots)*slotSize]
-	i := startSlot(h, t.slots)
+	records := r.records
+	i := int(startSlot(h, t.slots)) * slotSize
 	for range t.slots {
-		slot := slots[int(i)*slotSize:][:slotSize]
-		pos := le.Uint32(slot[4:])
+		slot := le.Uint64(slots[i:])
+		pos := slot >> 32
 		if pos == 0 {
 			return nil, nil
 		}
-		if le.Uint32(slot) == h {
-			v, err := r.recordAt(pos, key)
-			if v != nil || err != nil {
-				return v, err
+		if uint32(slot) == h {
+			if pos+recordHead > uint64(len(records)) {
+				return nil, r.badRecord(pos)
+			}
+			head := le.Uint64(records[pos:])
+			if uint64(uint32(head)) == uint64(len(key)) {
+				rec, klen := records[pos+recordHead:], len(key)
+				if klen > len(rec) || head>>32 > uint64(len(rec)-klen) {
+					return nil, r.badRecord(pos)
+				}
+				if string(rec[:klen]) == string(key) {
+					end := klen + int(head>>32)
+					return rec[klen:end:end], nil
+				}
 			}
 		}
-		if i++; i == t.slots {
+		if i += slotSize; i == len(slots) {
 			i = 0
 		}
 	}
 	return nil, nil
-}
-
-// recordAt returns the value of the record at pos if it has this key, else nil.
-func (r *Reader) recordAt(pos uint32, key []byte) ([]byte, error) {
-	if int64(pos)+recordHead > r.end || r.end > int64(len(r.data)) {
-		return nil, r.badRecord(pos)
-	}
-	rec := r.data[pos:r.end]
-	klen, vlen := le.Uint32(rec), le.Uint32(rec[4:])
-	if uint64(klen) != uint64(len(key)) {
-		return nil, nil
-	}
-	rec = rec[recordHead:]
-	if uint64(klen)+uint64(vlen) > uint64(len(rec)) {
-		return nil, r.badRecord(pos)
-	}
-	if string(rec[:klen]) != string(key) {
-		return nil, nil
-	}
-	return rec[klen:][:vlen:vlen], nil
 }
 
 func (r *Reader) badTable(h uint32) error {
@@ -103,6 +94,6 @@ func (r *Reader) badTable(h uint32) error {
 	return r.corrupt(n*8, fmt.Sprintf("hash table %d does not lie between the records and the end of the file", n))
 }
 
-func (r *Reader) badRecord(pos uint32) error {
+func (r *Reader) badRecord(pos uint64) error {
 	return r.corrupt(int64(pos), fmt.Sprintf("record reaches past the end of the records at %d", r.end))
 }

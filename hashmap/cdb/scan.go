@@ -88,6 +88,9 @@ func (w *window) bytes(pos, n int64) ([]byte, error) {
 	}
 	var err error
 	w.buf, err = w.r.appendRange(w.buf[:0], pos, max(n, min(windowSize, w.r.end-pos)))
+	if err == nil {
+		err = w.r.whole()
+	}
 	if err != nil {
 		w.buf = w.buf[:0]
 		return nil, err

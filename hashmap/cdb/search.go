@@ -83,7 +83,7 @@ func (s *search) fill() error {
 func (s *search) match(rec uint32) (pos, size int64, same bool, err error) {
 	r := s.r
 	if int64(rec)+recordHead > r.end || r.end > r.size {
-		return 0, 0, false, r.badRecord(rec)
+		return 0, 0, false, r.badRecord(uint64(rec))
 	}
 	var buf [256]byte
 	head := buf[:min(recordHead+int64(len(s.key)), r.end-int64(rec), int64(len(buf)))]
@@ -96,7 +96,7 @@ func (s *search) match(rec uint32) (pos, size int64, same bool, err error) {
 	}
 	pos = int64(rec) + recordHead + klen
 	if pos+vlen > r.end {
-		return 0, 0, false, r.badRecord(rec)
+		return 0, 0, false, r.badRecord(uint64(rec))
 	}
 	got, key := head[recordHead:], s.key
 	for at := int64(rec) + recordHead; ; {

@@ -104,6 +104,7 @@ func TestConformance(t *testing.T) {
 				MaxKey:     NewBuilder(&opts).MaxKey(),
 				NoEmptyKey: true,
 				Order:      byKey,
+				Small:      opts.PageSize+opts.WordSize+int(opts.ByteOrder) > 0,
 			})
 		})
 	}
