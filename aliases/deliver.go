@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/postfixkit/postfixkit/internal/casefold"
@@ -88,7 +89,7 @@ func (d *delivery) recipient(st state) {
 		d.fail(&st, errLoopLimit, "recipient nesting limit exceeded")
 		return
 	}
-	if d.again(fmt.Sprint("recipient ", st.level), st.address) {
+	if d.again("recipient "+strconv.Itoa(st.level), st.address) {
 		return
 	}
 	folded := casefold.String(st.address, true)

@@ -149,8 +149,6 @@ func (t Target) same(u Target) bool {
 	return t == u
 }
 
-func (o *Options) fold(s string) string { return string(o.appendFolded(nil, []byte(s))) }
-
 func (f *File) check(name string, targets []Target) error {
 	if len(targets) == 0 {
 		return fmt.Errorf("aliases: no target for %q; delete the alias instead", name)

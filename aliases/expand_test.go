@@ -1,6 +1,7 @@
 package aliases
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/postfixkit/postfixkit/internal/mailaddr"
 	"github.com/postfixkit/postfixkit/table"
 )
 
@@ -155,6 +157,60 @@ func FuzzExpand(f *testing.F) {
 			}
 		}
 	})
+}
+
+// FuzzResolve: the short way to resolve a plain address gives what the long
+// one does.
+func FuzzResolve(f *testing.F) {
+	for _, src := range []string{"a@b.c", "a.b", "a..b@c", ".a", "a@here", "@a", "a@b@c", "a\\b@c", "-a", "a@b..c", "a@1.2", "\xff@a"} {
+		f.Add(src, uint8(0))
+		f.Add(src, uint8(3))
+	}
+	f.Fuzz(func(t *testing.T, addr string, options uint8) {
+		if len(addr) > 200 {
+			return
+		}
+		x := &Expander{}
+		if options&1 == 1 {
+			x.Origin = "here"
+		}
+		if options&2 == 2 {
+			x.IsLocal = func(domain string) bool { return domain == "b" || domain == "here" && options&4 == 4 }
+		}
+		src := []byte(addr)
+		toks := mailaddr.WithoutComments(mailaddr.Scan(nil, src))
+		for _, g := range mailaddr.Addresses(toks) {
+			group := toks[g.Start:g.End]
+			short, ok := x.resolvePlain(src, group)
+			if long := x.resolveAny(src, group); ok && short != long {
+				t.Fatalf("%q with options %d: %+v, but the long way %+v", addr, options, short, long)
+			}
+		}
+	})
+}
+
+func BenchmarkExpand(b *testing.B) {
+	f, _ := Parse("x", []byte("postmaster: root\nroot: alice, bob@example.net\nalice: \"|/bin/filter -f x\", /var/mail/a, carol@example.com\n"), nil)
+	x := &Expander{Aliases: []table.Table{f}, Origin: "example.org", Delimiters: "+"}
+	b.ReportAllocs()
+	for b.Loop() {
+		if out, err := x.Expand(context.Background(), "postmaster+x"); len(out) != 4 || err != nil {
+			b.Fatal(out, err)
+		}
+	}
+}
+
+func BenchmarkExpandList(b *testing.B) {
+	x := &Expander{
+		Aliases: []table.Table{table.Func(func(_ context.Context, key string) (string, bool, error) { return ":include:/list", key == "list", nil })},
+		FS:      fstest.MapFS{"list": {Data: bytes.Repeat([]byte("some.member@example.com, other\n"), 5000)}},
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if out, err := x.Expand(context.Background(), "list"); len(out) != 2 || err != nil {
+			b.Fatal(out, err)
+		}
+	}
 }
 
 func mailDomain(addr string) string {

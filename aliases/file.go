@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 
 	"github.com/postfixkit/postfixkit/diag"
 	"github.com/postfixkit/postfixkit/internal/cflines"
@@ -187,28 +188,26 @@ func (f *File) Get(name string) (targets []Target, ok bool) {
 // the quoted form of Postfix 3.12 or the unquoted one of earlier releases. It
 // is safe for concurrent use as long as nobody edits the file.
 func (f *File) Lookup(_ context.Context, key string) (value string, found bool, err error) {
-	a := f.Find(key)
-	if a == nil {
-		a = f.Find(unquoteName(key))
-	}
+	a := f.findEither(key)
 	if a == nil {
 		return "", false, nil
 	}
 	return a.Value(), true, nil
 }
 
-// unquoteName returns the internal form of a name in external form.
-func unquoteName(name string) string {
-	src := []byte(name)
-	return string(mailaddr.AppendInternalList(nil, src, mailaddr.Scan(nil, src)))
+// findEither is Find for a name in internal or in external form.
+func (f *File) findEither(key string) *Alias {
+	a := f.Find(key)
+	if a == nil && strings.ContainsAny(key, "\"\\") {
+		src := []byte(key)
+		a = f.Find(string(mailaddr.AppendInternalList(nil, src, mailaddr.Scan(nil, src))))
+	}
+	return a
 }
 
 // Locate returns the line of the alias that answers key; see table.Locator.
 func (f *File) Locate(_ context.Context, key string) (file string, line int, ok bool) {
-	a := f.Find(key)
-	if a == nil {
-		a = f.Find(unquoteName(key))
-	}
+	a := f.findEither(key)
 	if a == nil || a.line == 0 {
 		return "", 0, false
 	}

@@ -174,3 +174,13 @@ func ExampleGraph_Reaching() {
 	// 2 root
 	// 3 alice
 }
+
+func BenchmarkNewGraph(b *testing.B) {
+	f, _ := Parse("x", bigSource(10000), nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := NewGraph(context.Background(), f, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -57,6 +57,14 @@ func (o *Options) appendFolded(dst, name []byte) []byte {
 	return casefold.Append(dst, name)
 }
 
+// fold is appendFolded for strings.
+func (o *Options) fold(name string) string {
+	if o.NoFold {
+		return name
+	}
+	return casefold.String(name, !o.NoUTF8)
+}
+
 // fault is what is wrong with a line, with the bytes of its text it is about.
 type fault struct {
 	check      string

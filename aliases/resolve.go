@@ -58,6 +58,43 @@ func (x *Expander) rewrite(src []byte, toks []mailaddr.Token) []byte {
 // domains are stripped until there is none, because "user%other@here" is
 // user@other.
 func (x *Expander) resolve(src []byte, toks []mailaddr.Token) resolved {
+	if r, ok := x.resolvePlain(src, toks); ok {
+		return r
+	}
+	return x.resolveAny(src, toks)
+}
+
+// resolvePlain does it for what nearly every address is: atoms with dots and
+// at most one "@".
+func (x *Expander) resolvePlain(src []byte, toks []mailaddr.Token) (r resolved, ok bool) {
+	at := -1
+	for i, t := range toks {
+		switch {
+		case t.Kind == mailaddr.Atom && (i == 0 || toks[i-1].Kind == mailaddr.Operator):
+		case t.Op == '.':
+		case t.Op == '@' && at < 0 && i > 0:
+			at = i
+		default:
+			return r, false
+		}
+	}
+	if n := len(toks); n == 0 || toks[n-1].Kind != mailaddr.Atom {
+		return r, false
+	}
+	text := mailaddr.AppendInternal(make([]byte, 0, 80), src, toks)
+	if at >= 0 {
+		_, domain, _ := mailaddr.Split(string(text))
+		return x.finish(text, x.isLocal(domain)), true
+	}
+	if x.Origin == "" {
+		return x.finish(text, true), true
+	}
+	text = append(append(text, '@'), x.Origin...)
+	return x.finish(text, x.isLocal(x.Origin)), true
+}
+
+// resolveAny does it for any address.
+func (x *Expander) resolveAny(src []byte, toks []mailaddr.Token) resolved {
 	ext := x.rewrite(src, toks)
 	// From here on the address is quoted by what it means, not as written.
 	internal := string(mailaddr.AppendInternalList(nil, ext, mailaddr.Scan(nil, ext)))

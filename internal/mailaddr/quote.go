@@ -6,7 +6,12 @@ import "strings"
 // before the last "@", or all of it when there is none, gets quotes when it is
 // not a sequence of atoms with dots between them. A source route in front
 // ("@relay,@relay2:") stays as it is. Bytes above 127 need no quotes.
-func Quote(addr string) string { return string(AppendQuote(nil, addr)) }
+func Quote(addr string) string {
+	if local, _, _ := Split(addr); isDotString(local) {
+		return addr
+	}
+	return string(AppendQuote(nil, addr))
+}
 
 // AppendQuote is [Quote] with a slice to append to.
 func AppendQuote(dst []byte, addr string) []byte {
@@ -23,7 +28,12 @@ func AppendQuote(dst []byte, addr string) []byte {
 }
 
 // QuoteLocal is [Quote] for a local part alone: an "@" in it needs quotes.
-func QuoteLocal(local string) string { return string(AppendQuoteLocal(nil, local)) }
+func QuoteLocal(local string) string {
+	if isDotString(local) {
+		return local
+	}
+	return string(AppendQuoteLocal(nil, local))
+}
 
 // AppendQuoteLocal is [QuoteLocal] with a slice to append to.
 func AppendQuoteLocal(dst []byte, local string) []byte {

@@ -79,6 +79,9 @@ func Scan(dst []Token, src []byte) []Token {
 	if i := bytes.IndexByte(src, 0); i >= 0 {
 		src = src[:i]
 	}
+	if dst == nil {
+		dst = make([]Token, 0, 8+len(src)/8)
+	}
 	for at := 0; at < len(src); {
 		c := src[at]
 		t := Token{Start: at}
