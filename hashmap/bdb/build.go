@@ -129,6 +129,8 @@ type content struct {
 	sum   contentSum
 	sets  map[uint32][]uint32 // with KeepAll: the further records of a key, by its first
 	pages uint64              // counted while planning
+
+	anyLong bool // some records have something elsewhere
 }
 
 // policy turns the builder's options into the arena's. A key kept with several
@@ -205,47 +207,6 @@ func (c *content) putMeta(p []byte, magic uint32, typ byte, lastPgno uint32) {
 	l.put32(p, offUID+12, uint32(c.sum.b>>32)^uint32(c.sum.count))
 }
 
-// pageWriter writes pages one after the other.
-type pageWriter struct {
-	*layout
-	w       io.Writer
-	buf     []byte
-	used    int
-	pgno    uint32 // of the next page
-	written int64
-	err     error
-}
-
-func (l *layout) writer(w io.Writer) *pageWriter {
-	return &pageWriter{layout: l, w: w, buf: make([]byte, max(512<<10, l.size))}
-}
-
-// page begins the next page, all zero but its header. It must be signed, when
-// its content is there, before the next one begins.
-func (pw *pageWriter) page(prev, next uint32, level, typ byte) []byte {
-	if pw.used == len(pw.buf) {
-		pw.flush()
-	}
-	p := pw.buf[pw.used : pw.used+pw.size : pw.used+pw.size]
-	pw.used += pw.size
-	clear(p)
-	pw.initPage(p, pw.pgno, prev, next, level, typ)
-	pw.pgno++
-	return p
-}
-
-func (pw *pageWriter) flush() {
-	if pw.err == nil && pw.used > 0 {
-		n, err := pw.w.Write(pw.buf[:pw.used])
-		pw.written += int64(n)
-		pw.err = err
-		if err == nil && n < pw.used {
-			pw.err = io.ErrShortWrite
-		}
-	}
-	pw.used = 0
-}
-
 // longItem is something that goes to pages of its own behind the others: a long
 // key or value, or the duplicate tree of a record.
 type longItem struct {
@@ -295,25 +256,6 @@ func (c *content) writeLong(pw *pageWriter, ls *longItems) {
 		} else {
 			pw.chain(c.long(it))
 		}
-	}
-}
-
-// chain writes data on overflow pages.
-func (pw *pageWriter) chain(data []byte) {
-	prev := uint32(0)
-	for len(data) > 0 && pw.err == nil {
-		n := min(len(data), pw.capacity())
-		next := pw.pgno + 1
-		if n == len(data) {
-			next = 0
-		}
-		this := pw.pgno
-		p := pw.page(prev, next, 0, pageOverflow)
-		pw.put16(p, offEntries, 1)
-		pw.put16(p, offHigh, n)
-		copy(p[pw.overhead:], data[:n])
-		pw.sign(p, false)
-		data, prev = data[n:], this
 	}
 }
 

@@ -43,9 +43,11 @@ func (b *Builder) writeBtree(w io.Writer) (int64, error) {
 	if root := len(pl.levels) - 1; root >= 0 {
 		pl.writeInternal(pw, root, 0, &long)
 	}
-	for i := range pl.leaves {
-		pl.writeLeaf(pw, i, &long)
-	}
+	pw.each(len(pl.leaves), pl.anyLong, func(pw *pageWriter, from, to int) {
+		for i := from; i < to; i++ {
+			pl.writeLeaf(pw, i, &long)
+		}
+	})
 	for level := range max(0, len(pl.levels)-1) {
 		for i := range pl.levels[level] {
 			pl.writeInternal(pw, level, i, &long)
@@ -84,8 +86,12 @@ func (pl *treePlan) plan() (err error) {
 	pl.leaves = append(pl.leaves, 0)
 	pl.seps = append(pl.seps, separator{})
 	room := b.capacity()
+	sizes := sizes(b.store.Len(), pl.plainSize)
 	for i, seq := range pl.order {
-		n := pl.leafSize(seq)
+		n := int(sizes[seq])
+		if n == notPlain {
+			n = pl.leafSize(seq)
+		}
 		if n > room {
 			pl.leaves = append(pl.leaves, uint32(i))
 			pl.seps = append(pl.seps, pl.separate(pl.order[i-1], seq))
@@ -99,11 +105,21 @@ func (pl *treePlan) plan() (err error) {
 	return err
 }
 
+// plainSize is leafSize of a record that has nothing elsewhere, or notPlain.
+func (pl *treePlan) plainSize(seq uint32) int {
+	key, value := pl.b.store.Record(int(seq))
+	if most := pl.b.maxEntry(defaultMinKeys); len(key) > most || len(value) > most || pl.sets[seq] != nil {
+		return notPlain
+	}
+	return 4 + align4(3+len(key)) + align4(3+len(value))
+}
+
 // leafSize returns the space of a record on its leaf, index entries included,
 // and counts the pages it needs elsewhere.
 func (pl *treePlan) leafSize(seq uint32) int {
 	l := &pl.b.layout
 	key, value := pl.b.store.Record(int(seq))
+	pl.anyLong = true
 	if len(key) > l.maxEntry(defaultMinKeys) {
 		pl.pages += l.chainPages(key)
 	}
@@ -255,6 +271,9 @@ func (pl *treePlan) writeLeaf(pw *pageWriter, i int, long *longItems) {
 	put := func(offset int) {
 		pw.put16(p, at, offset)
 		at += 2
+	}
+	for _, seq := range pl.order[from:to] {
+		pl.b.store.Touch(int(seq))
 	}
 	for _, seq := range pl.order[from:to] {
 		key, value := pl.b.store.Record(int(seq))

@@ -22,13 +22,20 @@ func (l *layout) hashItemSize(n int) int {
 // full buckets follow, then everything long.
 type hashPlan struct {
 	content
+	common  int            // bytes all keys share
 	order   []arena.Hashed // by the hash with its bits reversed: then each bucket is one run, however many there are
 	records int
 	buckets uint32
-	starts  []uint32            // of the runs, by the reversed bucket number
-	chains  map[uint32][][]unit // pages of the buckets that need more than one
-	further uint32              // how many pages that is beside the first ones
+	starts  []uint32 // of the runs, by the reversed bucket number
+	chains  map[uint32]bucketChain
+	further uint32 // how many pages chains have beside the first ones
 	last    uint32
+}
+
+// bucketChain is a bucket that needs several pages.
+type bucketChain struct {
+	pages [][]unit
+	next  uint32 // page number of the second one
 }
 
 // unit is a record being placed on a page.
@@ -47,20 +54,20 @@ func (b *Builder) writeHash(w io.Writer) (int64, error) {
 	pl.putHashMeta(pw.page(0, 0, 0, 0))
 
 	long := longItems{next: pl.buckets + pl.further + 1}
-	next := pl.buckets + 1 // next further page
-	var us []unit
-	for bucket := range pl.buckets {
-		if pages, ok := pl.chains[bucket]; ok {
-			pl.writeUnits(pw, pages[0], 0, next, &long)
-			next += uint32(len(pages)) - 1
-			continue
+	pw.each(int(pl.buckets), pl.anyLong, func(pw *pageWriter, from, to int) {
+		var us []unit
+		for bucket := uint32(from); bucket < uint32(to); bucket++ {
+			if chain, ok := pl.chains[bucket]; ok {
+				pl.writeUnits(pw, chain.pages[0], 0, chain.next, &long)
+				continue
+			}
+			us = pl.units(us[:0], bucket)
+			pl.sortUnits(us)
+			pl.writeUnits(pw, us, 0, 0, &long)
 		}
-		us = pl.units(us[:0], bucket)
-		pl.sortUnits(us)
-		pl.writeUnits(pw, us, 0, 0, &long)
-	}
+	})
 	for bucket := range pl.buckets {
-		pages := pl.chains[bucket]
+		pages := pl.chains[bucket].pages
 		for i, us := range pages[min(1, len(pages)):] {
 			prev, next := pw.pgno-1, pw.pgno+1
 			if i == 0 {
@@ -84,6 +91,7 @@ func (pl *hashPlan) plan() (err error) {
 	if err != nil {
 		return duplicateError(err)
 	}
+	pl.common = b.store.CommonPrefix()
 	total := b.bytes
 	pl.sum, pl.records = b.sum, b.store.Len()
 	if len(pl.order) < pl.records {
@@ -109,22 +117,28 @@ func (pl *hashPlan) plan() (err error) {
 		pl.starts[i+1] += pl.starts[i]
 	}
 
-	pl.chains = map[uint32][][]unit{}
+	pl.chains = map[uint32]bucketChain{}
 	pl.pages = uint64(pl.buckets)
+	sizes := sizes(b.store.Len(), pl.plainSize)
 	for bucket := range pl.buckets {
 		used, offs := 0, 0
-		run := pl.run(bucket)
-		for _, h := range run {
-			used += pl.pairSize(uint32(h))
-			if off := pl.countLong(uint32(h)); off {
+		from, to := pl.run(bucket)
+		for _, h := range pl.order[from:to] {
+			seq := uint32(h)
+			if n := int(sizes[seq]); n != notPlain {
+				used += n
+				continue
+			}
+			used += pl.pairSize(seq)
+			if off := pl.countLong(seq); off {
 				offs++
 			}
 		}
-		if used > b.capacity() || offs > 0 && offs < len(run) {
+		if used > b.capacity() || offs > 0 && offs < int(to-from) {
 			us := pl.units(nil, bucket)
 			pl.sortUnits(us)
 			pages := pl.pack(us)
-			pl.chains[bucket] = pages
+			pl.chains[bucket] = bucketChain{pages, pl.buckets + 1 + pl.further}
 			pl.further += uint32(len(pages) - 1)
 			pl.pages += uint64(len(pages) - 1)
 		}
@@ -133,10 +147,19 @@ func (pl *hashPlan) plan() (err error) {
 	return err
 }
 
-// run returns the records of a bucket.
-func (pl *hashPlan) run(bucket uint32) []arena.Hashed {
+// run returns which records of pl.order are in a bucket.
+func (pl *hashPlan) run(bucket uint32) (from, to uint32) {
 	at := bits.Reverse32(bucket) >> (32 - bits.Len32(pl.buckets-1))
-	return pl.order[pl.starts[at]:pl.starts[at+1]]
+	return pl.starts[at], pl.starts[at+1]
+}
+
+// plainSize is pairSize of a record that has nothing elsewhere, or notPlain.
+func (pl *hashPlan) plainSize(seq uint32) int {
+	key, value := pl.b.store.Record(int(seq))
+	if most := pl.b.size / 4; len(key) > most || len(value) > most || pl.sets[seq] != nil {
+		return notPlain
+	}
+	return 4 + 1 + len(key) + 1 + len(value)
 }
 
 // pairSize returns the space of a record on its page, index entries included.
@@ -149,11 +172,12 @@ func (pl *hashPlan) pairSize(seq uint32) int {
 	return n + pl.b.hashItemSize(len(value))
 }
 
-// countLong counts the pages a record needs elsewhere, and reports whether its
+// countLong counts the pages a record needs elsewhere, which it may not, and reports whether its
 // key is long.
 func (pl *hashPlan) countLong(seq uint32) (off bool) {
 	l := &pl.b.layout
 	key, value := pl.b.store.Record(int(seq))
+	pl.anyLong = true
 	if len(key) > l.size/4 {
 		off = true
 		pl.pages += l.chainPages(key)
@@ -170,10 +194,14 @@ func (pl *hashPlan) countLong(seq uint32) (off bool) {
 }
 
 func (pl *hashPlan) units(us []unit, bucket uint32) []unit {
-	for _, h := range pl.run(bucket) {
+	from, to := pl.run(bucket)
+	for _, h := range pl.order[from:to] {
+		pl.b.store.Touch(h.Seq())
+	}
+	for _, h := range pl.order[from:to] {
 		seq := uint32(h)
 		key := pl.b.store.Key(int(seq))
-		us = append(us, unit{prefix: hashPrefix(key), seq: seq, off: len(key) > pl.b.size/4})
+		us = append(us, unit{prefix: hashPrefix(key[pl.common:]), seq: seq, off: len(key) > pl.b.size/4})
 	}
 	return us
 }

@@ -31,7 +31,7 @@ func (s *Store) Sorted(d Duplicates) ([]uint32, error) {
 	if s.n == 0 {
 		return nil, nil
 	}
-	depth := s.commonPrefix()
+	depth := s.CommonPrefix()
 	es := make([]entry, s.n)
 	for i := range es {
 		key := s.Key(i)
@@ -58,8 +58,11 @@ func (s *Store) Sorted(d Duplicates) ([]uint32, error) {
 	return order, r.finish()
 }
 
-// commonPrefix returns how many leading bytes all keys share.
-func (s *Store) commonPrefix() int {
+// CommonPrefix returns how many leading bytes all keys share.
+func (s *Store) CommonPrefix() int {
+	if s.n == 0 {
+		return 0
+	}
 	first := s.Key(0)
 	n := len(first)
 	for i := 1; i < s.n && n > 0; i++ {
