@@ -45,6 +45,7 @@ type checker struct {
 	ended  bool   // report has had enough
 	starts bitmap // where records begin; cleared when a slot points there
 	key    []byte // buffer
+	slots  slotReader
 }
 
 type bitmap []uint64
@@ -114,10 +115,14 @@ func (c *checker) records() error {
 // begins with those at the end of the table, where a search wraps around.
 func (c *checker) table(i int) error {
 	r, t := c.r, c.r.tables[i]
-	if t.slots == badSlots {
+	switch t.slots {
+	case 0:
+		return nil
+	case badSlots:
 		return c.badPlace(i)
 	}
-	slots := slotReader{r: r, t: t}
+	slots := &c.slots
+	slots.r, slots.t, slots.n = r, t, 0
 	run := uint32(0)
 	for j := t.slots; j > 0; j-- {
 		_, pos, err := slots.at(j - 1)

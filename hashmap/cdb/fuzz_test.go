@@ -27,7 +27,7 @@ func FuzzReader(f *testing.F) {
 		f.Add(c.image)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) > 1<<16 {
+		if len(data) > 1<<13 {
 			return
 		}
 		mem, err := inMemory(data)

@@ -41,7 +41,7 @@ func FuzzReader(f *testing.F) {
 		f.Add(c.image)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) > 1<<15 {
+		if len(data) > 1<<13 {
 			return
 		}
 		at, err := NewReader(bytes.NewReader(data), int64(len(data)), nil)
