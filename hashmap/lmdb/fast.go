@@ -43,8 +43,8 @@ func (v *view) find(page int, dst, key []byte) (out []byte, found, ok bool) {
 		}
 		p := data[int(pg)*page:][:page:page]
 		head := le.Uint64(p[8:]) // pad, flags, lower, upper
-		lower := int(head >> 32 & 0xffff)
-		if le.Uint64(p) != pg || lower < fastHead+2 || lower > page || lower > int(head>>48) {
+		lower, upper := int(head>>32&0xffff), int(head>>48)
+		if le.Uint64(p) != pg || lower < fastHead+2 || lower&1 != 0 || lower > upper || upper > page {
 			return dst, false, false
 		}
 		pointers := p[fastHead:lower]
