@@ -52,12 +52,12 @@ var importRules = []struct {
 	{"sqlmap", []string{"diag", "table", "internal/casefold", "internal/cflines", "internal/mailaddr"}},
 	{"headercheck", []string{"diag", "table", "internal/mailaddr"}},
 
-	{"examples/...", []string{".", "accessmap", "aliases", "cidrmap", "diag", "hashmap/...", "headercheck", "maincf", "mastercf", "regexpmap", "table", "textmap"}},
+	{"examples/...", []string{".", "accessmap", "addressmap", "proxymap", "socketmap", "tcptable", "aliases", "cidrmap", "diag", "hashmap/...", "headercheck", "maincf", "mastercf", "regexpmap", "table", "textmap"}},
 	{"cmd/...", []string{"...", "cmd/internal/..."}},
 	{"scripts/...", nil},
 	// The root brings everything together; nothing below imports it but
 	// commands and examples.
-	{".", []string{"accessmap", "aliases", "cidrmap", "diag", "hashmap/...", "headercheck", "maincf", "mastercf", "regexpmap", "socketmap", "table", "tcptable", "textmap"}},
+	{".", []string{"accessmap", "addressmap", "aliases", "cidrmap", "diag", "hashmap/...", "headercheck", "maincf", "mastercf", "regexpmap", "socketmap", "table", "tcptable", "textmap"}},
 }
 
 func matches(pattern, pkg string) bool {
