@@ -25,8 +25,8 @@ type ByteOrder uint8
 
 const (
 	NativeEndian ByteOrder = iota // that of this machine
-	LittleEndian
-	BigEndian
+	LittleEndian                  // x86, ARM
+	BigEndian                     // s390x
 )
 
 // BuildOptions for [NewBuilder]. The zero value and nil reject repeated keys

@@ -41,8 +41,8 @@ const (
 type Mode uint8
 
 const (
-	Shared Mode = iota + 1
-	Exclusive
+	Shared    Mode = iota + 1 // others may hold a shared lock too
+	Exclusive                 // nobody else holds any
 )
 
 // DefaultWait is how long is waited for a lock when the context has no
