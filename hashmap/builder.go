@@ -100,6 +100,7 @@ type Builder struct {
 	w      writer
 	nul    bool
 	err    error // what was wrong with the arguments of NewBuilder
+	total  int64 // records that will be added, -1 if not known
 
 	key, value []byte // room for the stored form
 	source     string
@@ -118,7 +119,7 @@ type duplicate struct {
 // NewBuilder returns an empty Builder for a format. What is wrong with its
 // arguments is the error of Add and of writing.
 func NewBuilder(f Format, opts *BuildOptions) *Builder {
-	b := &Builder{format: f, resolved: -1}
+	b := &Builder{format: f, resolved: -1, total: -1}
 	if opts != nil {
 		b.opts = *opts
 	}
@@ -190,7 +191,7 @@ func (b *Builder) AddRaw(key, value []byte) error {
 		}
 	}
 	if n := b.w.Len(); b.opts.Progress != nil && n%progressStep == 0 {
-		b.opts.Progress(Progress{Reading, int64(n), -1})
+		b.opts.Progress(Progress{Reading, int64(n), b.total})
 	}
 	return nil
 }

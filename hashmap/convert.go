@@ -3,7 +3,6 @@ package hashmap
 import (
 	"context"
 	"fmt"
-	"io"
 )
 
 // Convert writes the records of a table into a file of any format at path,
@@ -37,6 +36,9 @@ func ConvertTo(ctx context.Context, src *Reader, f Format, opts *BuildOptions) (
 	withNUL, err := storesNUL(src)
 	if err != nil {
 		return nil, err
+	}
+	if in, err := src.Info(); err == nil {
+		b.total = in.Records
 	}
 	n := 0
 	for r, err := range src.Records() {
@@ -79,5 +81,3 @@ func storesNUL(r *Reader) (bool, error) {
 	}
 	return false, nil
 }
-
-var _ io.WriterTo = (*Builder)(nil)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/postfixkit/postfixkit/internal/atomicfile"
@@ -170,7 +169,7 @@ func (p *placement) replace(ctx context.Context, inPlace bool, write func(io.Wri
 		return false, placeError(err)
 	}
 	defer w.Abort()
-	if _, err := write(w); err != nil {
+	if _, err := write(cancellable{ctx, w}); err != nil {
 		return false, err
 	}
 	if check != nil {
@@ -180,6 +179,19 @@ func (p *placement) replace(ctx context.Context, inPlace bool, write func(io.Wri
 	}
 	done, err := w.Commit()
 	return done.InPlace, placeError(err)
+}
+
+// cancellable ends a write when its context ends.
+type cancellable struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (c cancellable) Write(p []byte) (int, error) {
+	if err := context.Cause(c.ctx); err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
 }
 
 // old is the file that will be replaced, nil when there is none.
@@ -221,14 +233,4 @@ func placeError(err error) error {
 		return fmt.Errorf("hashmap: %w", &wrapped{err, ErrBusy})
 	}
 	return fmt.Errorf("hashmap: %w", err)
-}
-
-// sameFile reports whether both paths lead to one file.
-func sameFile(a, b string) bool {
-	x, err := os.Stat(a)
-	if err != nil {
-		return filepath.Clean(a) == filepath.Clean(b)
-	}
-	y, err := os.Stat(b)
-	return err == nil && os.SameFile(x, y)
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/postfixkit/postfixkit/hashmap/bdb"
 	"github.com/postfixkit/postfixkit/internal/filelock"
@@ -139,11 +141,12 @@ func (e *Edit) write(ctx context.Context, p *placement) (Result, error) {
 	if err != nil {
 		return Result{Path: p.path}, explain(err, p.path)
 	}
-	for key, i := range e.changes {
-		if i < 0 {
-			_, err = u.Delete([]byte(key))
+	// In an order of their own, so that the same changes give the same bytes.
+	for _, key := range slices.Sorted(maps.Keys(e.changes)) {
+		if e.changes[key] >= 0 {
+			continue
 		}
-		if err != nil {
+		if _, err := u.Delete([]byte(key)); err != nil {
 			return Result{Path: p.path}, explain(err, p.path)
 		}
 	}
