@@ -84,7 +84,7 @@ func TestTruncatedUnderReader(t *testing.T) {
 	for _, f := range Formats() {
 		path := FileName(f, filepath.Join(t.TempDir(), "m"))
 		b := NewBuilder(f, nil)
-		for i := range 20000 {
+		for i := range 8000 {
 			b.Add(fmt.Sprintf("key%06d", i), "some value that takes room")
 		}
 		if _, err := b.WriteFile(ctx, path); err != nil {
@@ -100,7 +100,7 @@ func TestTruncatedUnderReader(t *testing.T) {
 				t.Fatal(err)
 			}
 			failed := 0
-			for i := range 20000 {
+			for i := range 8000 {
 				if _, _, err := r.Lookup(ctx, fmt.Sprintf("key%06d", i)); err != nil {
 					failed++
 				}

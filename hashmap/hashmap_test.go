@@ -93,13 +93,14 @@ func want(t testing.TB, r *Reader, key, value string, found bool) {
 	}
 }
 
-// The conformance suite of the formats, through the façade.
+// The conformance suite of the formats, through the façade. Their own packages
+// run it in more modes.
 func TestConformance(t *testing.T) {
 	for _, f := range Formats() {
 		t.Run(f.String(), func(t *testing.T) {
 			format := tabletest.Format{
 				Build: func(path string, records []tabletest.Record) error {
-					b := NewBuilder(f, &BuildOptions{NUL: NoNUL, Verify: true})
+					b := NewBuilder(f, &BuildOptions{NUL: NoNUL})
 					for _, r := range records {
 						if err := b.AddRaw(r.Key, r.Value); err != nil {
 							return err
@@ -135,15 +136,11 @@ func TestConformance(t *testing.T) {
 				}, nil
 			}
 			opts := OpenOptions{Format: f, NUL: NoNUL, KeepNUL: true, NoLock: true}
-			format.Modes = []tabletest.Mode{{Name: "mmap", NoAlloc: f != Bolt, Open: func(path string) (tabletest.Table, error) {
+			format.Modes = []tabletest.Mode{{Name: "mmap", NoAlloc: f != Bolt && !raceEnabled, Open: func(path string) (tabletest.Table, error) {
 				o := opts
-				return wrap(Open(path, &o))
-			}}, {Name: "NoMmap", Open: func(path string) (tabletest.Table, error) {
-				o := opts
-				o.NoMmap = true
 				return wrap(Open(path, &o))
 			}}}
-			if f != Bolt {
+			if f != Bolt && !raceEnabled {
 				format.Modes = append(format.Modes, tabletest.Mode{Name: "ReaderAt", Open: func(path string) (tabletest.Table, error) {
 					data, err := os.ReadFile(path)
 					if err != nil {
@@ -419,6 +416,9 @@ func TestUpdateCreates(t *testing.T) {
 }
 
 func TestNoAllocation(t *testing.T) {
+	if raceEnabled {
+		return
+	}
 	for _, f := range Formats() {
 		if f == Bolt {
 			continue

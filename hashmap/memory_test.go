@@ -129,7 +129,7 @@ func TestMemoryHostileKeys(t *testing.T) {
 	keys := make([]string, 0, n)
 	for i := 0; len(keys) < n; i++ {
 		key := strconv.Itoa(i)
-		if xxhash.Sum64String(key)>>53 == 0 { // the same 1/2048 of the index
+		if xxhash.Sum64String(key)>>58 == 0 { // the same 1/64 of the index
 			keys = append(keys, key)
 		}
 	}
