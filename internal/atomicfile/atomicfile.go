@@ -8,7 +8,7 @@
 // When anything fails before the rename, PATH.tmp is removed and the old file
 // is as it was.
 //
-// PATH.tmp is opened without O_EXCL and locked with flock(2), as postconf(1)
+// PATH.tmp may exist already and is locked with flock(2), as postconf(1)
 // does with main.cf.tmp and postmap(1) with X.cdb.tmp: it keeps writers apart,
 // Postfix's own among them, and what a killed writer left behind is reused.
 //
@@ -177,7 +177,7 @@ func (w *File) open(ctx context.Context) (err error) {
 func (w *File) lockAside(ctx context.Context, name string) (*os.File, error) {
 	deadline := time.Now().Add(w.opts.LockWait)
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		f, err := w.ops.openAside(name)
+		f, created, err := w.ops.openAside(name)
 		if err != nil {
 			return nil, err
 		}
@@ -185,6 +185,17 @@ func (w *File) lockAside(ctx context.Context, name string) (*os.File, error) {
 		if err == nil && locked {
 			if mine, e1 := f.Stat(); e1 == nil {
 				if named, e2 := os.Lstat(name); e2 == nil && os.SameFile(mine, named) {
+					if !created && !ours(mine) {
+						// Somebody put it there, perhaps as another name of a
+						// file of ours that was to be damaged. It is not
+						// written to; a new one takes its place.
+						err := os.Remove(name)
+						f.Close()
+						if err != nil {
+							return nil, err
+						}
+						continue
+					}
 					if err := w.ops.truncate(f, 0); err != nil {
 						w.ops.close(f)
 						os.Remove(name)

@@ -28,9 +28,9 @@ func faulty(n int, fault error) (*ops, *int) {
 	calls := new(int)
 	hit := func() bool { *calls++; return *calls == n }
 	o := realOps
-	o.openAside = func(name string) (*os.File, error) {
+	o.openAside = func(name string) (*os.File, bool, error) {
 		if hit() {
-			return nil, fault
+			return nil, false, fault
 		}
 		return realOps.openAside(name)
 	}
@@ -239,7 +239,7 @@ func TestBusyTarget(t *testing.T) {
 	if err != nil || !res.InPlace || read(t, path) != "new" || !os.SameFile(before, after) || names(t, dir) != "f " {
 		t.Fatalf("got %+v, %v, content %q, folder %q", res, err, read(t, path), names(t, dir))
 	}
-	o.openAside = func(string) (*os.File, error) { return nil, fs.ErrPermission }
+	o.openAside = func(string) (*os.File, bool, error) { return nil, false, fs.ErrPermission }
 	if _, err := WriteFile(ctx, path, &Options{ops: &o}, writeParts("newer")); !errors.Is(err, ErrNeedsInPlace) {
 		t.Fatalf("read-only folder, without permission: %v", err)
 	}
@@ -420,5 +420,46 @@ func TestFault(t *testing.T) {
 	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("the file is there")
+	}
+}
+
+// Whoever may write to the folder must not make us write to a file elsewhere.
+func TestForeignAsideFile(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // its links and owners are other things
+	}
+	dir := t.TempDir()
+	path, victim := filepath.Join(dir, "f"), filepath.Join(dir, "victim")
+	put(t, victim, "precious", 0o600)
+	if err := os.Link(victim, path+".tmp"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := WriteFile(ctx, path, nil, writeParts("new")); err != nil || read(t, path) != "new" {
+		t.Fatalf("hard link in the way: %v", err)
+	}
+	if got := read(t, victim); got != "precious" {
+		t.Errorf("the linked file holds %q", got)
+	}
+	if err := os.Symlink(victim, path+".tmp"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := WriteFile(ctx, path, nil, writeParts("newer")); err == nil {
+		t.Error("a symbolic link was followed")
+	}
+	if got := read(t, victim); got != "precious" {
+		t.Errorf("the linked file holds %q", got)
+	}
+	os.Remove(path + ".tmp")
+	if os.Getuid() == 0 {
+		put(t, path+".tmp", "of somebody else", 0o666)
+		if err := os.Chown(path+".tmp", 1, 1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := WriteFile(ctx, filepath.Join(dir, "f"), nil, writeParts("mine")); err != nil {
+			t.Fatal(err)
+		}
+		if fi, _ := os.Stat(path); ownerOf(fi).UID != 0 || read(t, path) != "mine" {
+			t.Errorf("owner %v, content %q", ownerOf(fi), read(t, path))
+		}
 	}
 }

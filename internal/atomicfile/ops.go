@@ -2,6 +2,7 @@ package atomicfile
 
 import (
 	"cmp"
+	"errors"
 	"io/fs"
 	"os"
 	"runtime"
@@ -10,7 +11,7 @@ import (
 // ops are the operations that can fail, so that tests can make each of them
 // fail.
 type ops struct {
-	openAside func(name string) (*os.File, error)
+	openAside func(name string) (f *os.File, created bool, err error)
 	truncate  func(f *os.File, size int64) error
 	write     func(f *os.File, p []byte) (int, error)
 	writeAt   func(f *os.File, p []byte, off int64) (int, error)
@@ -54,9 +55,9 @@ func (o *ops) failing(fault func(op string) error) *ops {
 		return run()
 	}
 	return &ops{
-		openAside: func(name string) (f *os.File, err error) {
-			err = do("open", func() error { f, err = o.openAside(name); return err })
-			return f, err
+		openAside: func(name string) (f *os.File, created bool, err error) {
+			err = do("open", func() error { f, created, err = o.openAside(name); return err })
+			return f, created, err
 		},
 		write: func(f *os.File, p []byte) (int, error) {
 			return half(p, func(p []byte) (int, error) { return o.write(f, p) })
@@ -78,8 +79,15 @@ func (o *ops) failing(fault func(op string) error) *ops {
 	}
 }
 
-func openAside(name string) (*os.File, error) {
-	return os.OpenFile(name, os.O_RDWR|os.O_CREATE|noFollow, 0o600)
+// openAside opens a file that will be renamed, and tells whether it is new.
+func openAside(name string) (f *os.File, created bool, err error) {
+	const mode = 0o600
+	f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|noFollow, mode)
+	if !errors.Is(err, fs.ErrExist) {
+		return f, err == nil, err
+	}
+	f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|noFollow, mode)
+	return f, false, err
 }
 
 // syncDir makes a rename in dir survive a power loss.

@@ -16,6 +16,8 @@ func tryLock(*os.File) (bool, error) { return true, nil }
 
 func ownerOf(fs.FileInfo) *Owner { return nil }
 
+func ours(fi fs.FileInfo) bool { return fi.Mode().IsRegular() }
+
 func cannotRename(error) bool { return false }
 
 func cannotCreate(err error) bool { return errors.Is(err, fs.ErrPermission) }

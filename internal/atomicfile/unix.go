@@ -35,6 +35,13 @@ func ownerOf(fi fs.FileInfo) *Owner {
 	return nil
 }
 
+// ours reports whether a file that stands where new content will be written
+// was left there by this user and has no other name.
+func ours(fi fs.FileInfo) bool {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	return ok && fi.Mode().IsRegular() && st.Nlink == 1 && int(st.Uid) == os.Geteuid()
+}
+
 // cannotRename reports an error that says that the target cannot be renamed
 // over, though it may be writable: a mount point.
 func cannotRename(err error) bool {
