@@ -211,6 +211,23 @@ func (e *Env) template(name string) (*paramdb.Template, bool) {
 	return nil, false
 }
 
+// Class returns the class of a name that is a parameter of the release or made
+// from a service, and whether its values are taken as they are (RawType). It is
+// the quick form of [Env.Param] without the names that main.cf defines.
+func (e *Env) Class(name string) (c Class, raw, ok bool) {
+	p := paramdb.Find(name)
+	if p != nil && !p.Exists(e.Version.packed()) {
+		p = nil
+	}
+	if _, service := e.template(name); service {
+		return Service, false, true
+	}
+	if p == nil {
+		return 0, false, false
+	}
+	return Builtin, p.KindAt(e.Version.packed()) == paramdb.Raw, true
+}
+
 // Param returns what is known about a name in this environment: a parameter of
 // the release, one made from a service of Services, or one that main.cf
 // defines for its own use. ok is false for a name Postfix does not use.
@@ -232,7 +249,7 @@ func (e *Env) Param(name string) (p Param, ok bool) {
 		}
 		return p, true
 	}
-	if e.usage().used[name] == User {
+	if (e.hasOverride(name) || e.Main != nil && e.Main.Find(name) != nil) && e.usage().used[name] == User {
 		return Param{Name: name, Class: User, Type: StringType}, true
 	}
 	return Param{}, false

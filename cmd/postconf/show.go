@@ -33,11 +33,11 @@ func (c *command) showMain(names []string) error {
 			}
 		}
 	}
-	p := &printer{c: c, env: env}
+	p := &printer{c: c, env: env, use: use}
 	if len(names) == 0 {
-		err = p.all(use.User)
+		err = p.all()
 	} else {
-		err = p.named(names, use.User)
+		err = p.named(names)
 	}
 	if err != nil {
 		return err
@@ -192,7 +192,7 @@ func (c *command) warnUnknown(env *maincf.Env, use maincf.Use) {
 		c.warning("%s/main.cf: undefined parameter: %s", c.configDir, name)
 	}
 	for a := range env.Main.All() {
-		if p, ok := env.Param(a.Name()); ok && p.ReadOnly {
+		if p, ok := maincf.LookupParam(a.Name()); ok && p.ReadOnly {
 			c.warning("%s/main.cf: read-only parameter assignment: %s=%s", c.configDir, a.Name(), a.Value())
 		}
 	}
@@ -249,7 +249,31 @@ func deprecation(name string, v maincf.Version) (advice string, warns bool) {
 type printer struct {
 	c   *command
 	env *maincf.Env
+	use maincf.Use
 }
+
+// param returns what is known about a name. It asks the Env only about names
+// that are not already known to be the user's own.
+func (p *printer) param(name string) (maincf.Param, bool) {
+	if _, user := slices.BinarySearch(p.use.User, name); user {
+		return maincf.Param{Name: name, Class: maincf.User}, true
+	}
+	if _, unused := slices.BinarySearch(p.use.Unused, name); unused {
+		return maincf.Param{}, false
+	}
+	if p.c.mode&showDefaults != 0 {
+		return p.env.Param(name)
+	}
+	class, raw, ok := p.env.Class(name)
+	param := maincf.Param{Name: name, Class: class, Runtime: runtimeNames[name]}
+	if raw {
+		param.Type = maincf.RawType
+	}
+	return param, ok
+}
+
+// runtimeNames have no default of their own.
+var runtimeNames = map[string]bool{"myhostname": true, "mydomain": true, "mynetworks": true, "process_id": true}
 
 // runtime asks the machine for what only it knows, when that is needed.
 func (p *printer) runtime() error { return p.c.askMachine(p.env) }
@@ -268,7 +292,7 @@ func (c *command) askMachine(env *maincf.Env) error {
 }
 
 // all prints every parameter, by name.
-func (p *printer) all(user []string) error {
+func (p *printer) all() error {
 	var names []string
 	switch {
 	case p.c.mode&showNonDefault != 0:
@@ -282,14 +306,11 @@ func (p *printer) all(user []string) error {
 		for name := range p.env.ServiceParams() {
 			names = append(names, name)
 		}
-		names = append(names, user...)
+		names = append(names, p.use.User...)
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		param, ok := p.env.Param(name)
-		if slices.Contains(user, name) {
-			param, ok = maincf.Param{Name: name, Class: maincf.User}, true
-		}
+		param, ok := p.param(name)
 		if !ok || p.c.classes&(1<<param.Class) == 0 {
 			continue
 		}
@@ -312,12 +333,9 @@ func (p *printer) setNames() (names []string) {
 }
 
 // named prints the parameters of the command line.
-func (p *printer) named(names, user []string) error {
+func (p *printer) named(names []string) error {
 	for _, name := range names {
-		param, ok := p.env.Param(name)
-		if _, isUser := slices.BinarySearch(user, name); isUser && !ok {
-			param, ok = maincf.Param{Name: name, Class: maincf.User}, true
-		}
+		param, ok := p.param(name)
 		if !ok {
 			p.c.warning("%s: unknown parameter", name)
 			continue

@@ -8,6 +8,7 @@ package paramdb
 import (
 	"sort"
 	"strconv"
+	"strings"
 )
 
 //go:generate go run ./gen
@@ -195,9 +196,19 @@ func Releases() []Release { return releases[:] }
 
 // Find returns the parameter of that name, or nil.
 func Find(name string) *Param {
-	i := sort.Search(len(params), func(i int) bool { return params[i].Name >= name })
-	if i < len(params) && params[i].Name == name {
-		return &params[i]
+	// The names are in a table of their own too: a search touches little
+	// memory, which counts in a command that ends after a millisecond.
+	lo, hi := 0, len(names)
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		switch c := strings.Compare(names[mid], name); {
+		case c == 0:
+			return &params[mid]
+		case c < 0:
+			lo = mid + 1
+		default:
+			hi = mid
+		}
 	}
 	return nil
 }
@@ -258,6 +269,9 @@ func (p *Param) DefaultAt(v Version, debian bool) string {
 	def := p.Default
 	if p.Status == Legacy && !p.LegacyAt(v) {
 		def = p.OwnDefault
+	}
+	if len(p.History) > 0 && v < p.History[0].Since {
+		def = p.History[0].Value // a release that got it later than the next branch
 	}
 	for _, h := range p.History {
 		// What the newest release has depends on the build for some; Default

@@ -124,6 +124,10 @@ func writeParams(b *bytes.Buffer) {
 	for _, p := range file.Parameters {
 		writeParam(b, p)
 	}
+	b.WriteString("}\n\nvar names = [len(params)]string{\n")
+	for _, p := range file.Parameters {
+		fmt.Fprintf(b, "%q,\n", p.text("name"))
+	}
 	b.WriteString("}\n\n")
 }
 
