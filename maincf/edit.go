@@ -58,8 +58,8 @@ func (f *File) Set(name, value string) error {
 			comments.WriteString(line)
 		}
 	}
-	if comments.Len() > 0 && tail == "" {
-		tail = f.eol()
+	if comments.Len() > 0 && !strings.HasSuffix(tail, "\n") {
+		tail += f.eol()
 	}
 	f.replaceRaw(a, keep+lead+value+tail+comments.String())
 	return nil
