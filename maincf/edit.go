@@ -241,6 +241,7 @@ func (f *File) endLine(i int) {
 	n := f.entries[i-1].base()
 	if !strings.HasSuffix(n.raw, "\n") {
 		n.raw += f.eol()
+		f.src = ""
 	}
 }
 
@@ -278,6 +279,7 @@ func (f *File) replaceRaw(a *Assignment, raw string) {
 
 // splice replaces n entries at i and moves the ones behind.
 func (f *File) splice(i, n int, entries ...Entry) {
+	f.src = ""
 	at := diag.Position{Line: 1, Col: 1}
 	if i > 0 {
 		at = f.entries[i-1].Span().End

@@ -19,6 +19,7 @@ type File struct {
 	name    string
 	entries []Entry
 	size    int
+	src     string // the whole file while it is as parsed, else ""
 }
 
 // An Entry is a stretch of a File: an *[Assignment], a *[Comment], a *[Blank]
@@ -168,6 +169,9 @@ func (f *File) Bytes() []byte { return f.AppendTo(make([]byte, 0, f.size)) }
 
 // AppendTo appends the bytes of the file to dst.
 func (f *File) AppendTo(dst []byte) []byte {
+	if f.src != "" {
+		return append(dst, f.src...)
+	}
 	for _, e := range f.entries {
 		dst = append(dst, e.base().raw...)
 	}
@@ -176,13 +180,17 @@ func (f *File) AppendTo(dst []byte) []byte {
 
 // WriteTo writes the bytes of the file.
 func (f *File) WriteTo(w io.Writer) (int64, error) {
+	if f.src != "" {
+		n, err := io.WriteString(w, f.src)
+		return int64(n), err
+	}
 	n, err := w.Write(f.Bytes())
 	return int64(n), err
 }
 
 // Clone returns a copy that can be edited without changing f.
 func (f *File) Clone() *File {
-	c := &File{name: f.name, size: f.size, entries: make([]Entry, len(f.entries))}
+	c := &File{name: f.name, size: f.size, src: f.src, entries: make([]Entry, len(f.entries))}
 	for i, e := range f.entries {
 		c.entries[i] = clone(e)
 	}

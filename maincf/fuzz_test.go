@@ -40,6 +40,13 @@ var shapes = []string{
 func consistent(t *testing.T, what string, f *File) {
 	t.Helper()
 	src := f.Bytes()
+	var entries strings.Builder
+	for e := range f.Entries() {
+		entries.WriteString(e.Raw())
+	}
+	if entries.String() != string(src) {
+		t.Fatalf("%s: entries hold %q, the file is %q", what, entries.String(), src)
+	}
 	if len(src) != f.Len() {
 		t.Fatalf("%s: %d bytes, Len says %d", what, len(src), f.Len())
 	}

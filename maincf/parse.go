@@ -14,7 +14,7 @@ import (
 // finding for each of them.
 func Parse(name string, src []byte) (*File, error) {
 	p := parser{text: string(src)}
-	f := &File{name: name, size: len(src), entries: make([]Entry, 0, len(src)/48+8)}
+	f := &File{name: name, size: len(src), src: p.text, entries: make([]Entry, 0, len(src)/48+8)}
 	for it := range cflines.Split(src) {
 		f.entries = append(f.entries, p.entry(it))
 	}
