@@ -45,15 +45,15 @@ func (f *File) Check() diag.List {
 
 func (f *File) duplicate(prev, e *Assignment) diag.Diagnostic {
 	d := f.finding(diag.Warning, prev.NameSpan(), "duplicate-parameter",
-		fmt.Sprintf("%s is set again in line %d, which overrides this value", e.Name(), e.start.Line))
+		fmt.Sprintf("%s is set again in line %d, which overrides this value", e.Name(), e.line))
 	if prev.Value() == e.Value() {
 		d.Severity = diag.Info
-		d.Message = fmt.Sprintf("%s is set again in line %d, to the same value", e.Name(), e.start.Line)
+		d.Message = fmt.Sprintf("%s is set again in line %d, to the same value", e.Name(), e.line)
 	}
 	d.Related = []diag.Related{{File: f.name, Span: e.NameSpan(), Message: "set again here"}}
 	d.Fixes = []diag.Fix{{
 		Message: "remove the earlier setting",
-		Edits:   []diag.Edit{{File: f.name, Start: prev.start.Offset, End: prev.start.Offset + len(prev.raw)}},
+		Edits:   []diag.Edit{{File: f.name, Start: prev.offset, End: prev.offset + len(prev.raw)}},
 	}}
 	return d
 }

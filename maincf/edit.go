@@ -286,13 +286,13 @@ func (f *File) splice(i, n int, entries ...Entry) {
 	}
 	for _, e := range entries {
 		b := e.base()
-		b.start = at
+		b.offset, b.line = at.Offset, at.Line
 		at.Offset += len(b.raw)
 		at.Line += strings.Count(b.raw, "\n")
 	}
 	if behind := f.entries[i+n:]; len(behind) > 0 {
-		old := behind[0].base().start
-		f.shift(i+n, at.Offset-old.Offset, at.Line-old.Line)
+		old := behind[0].base()
+		f.shift(i+n, at.Offset-old.offset, at.Line-old.line)
 	}
 	f.entries = slices.Replace(f.entries, i, i+n, entries...)
 	f.size = 0
@@ -308,8 +308,8 @@ func (f *File) shift(i, bytes, lines int) {
 	}
 	for _, e := range f.entries[i:] {
 		b := e.base()
-		b.start.Offset += bytes
-		b.start.Line += lines
+		b.offset += bytes
+		b.line += lines
 	}
 }
 

@@ -36,8 +36,9 @@ type Entry interface {
 }
 
 type node struct {
-	raw   string
-	start diag.Position
+	raw    string
+	offset int // of its first byte, which is the first of a line
+	line   int // number of its first line
 }
 
 func (n *node) base() *node { return n }
@@ -46,11 +47,11 @@ func (n *node) base() *node { return n }
 func (n *node) Raw() string { return n.raw }
 
 // Span returns the place of the entry in the file.
-func (n *node) Span() diag.Span { return diag.Span{Start: n.start, End: n.at(len(n.raw))} }
+func (n *node) Span() diag.Span { return diag.Span{Start: n.at(0), End: n.at(len(n.raw))} }
 
 // at returns the position of raw[i:].
 func (n *node) at(i int) diag.Position {
-	p := diag.Position{Offset: n.start.Offset + i, Line: n.start.Line, Col: i + 1}
+	p := diag.Position{Offset: n.offset + i, Line: n.line, Col: i + 1}
 	if k := strings.Count(n.raw[:i], "\n"); k > 0 {
 		p.Line += k
 		p.Col = i - strings.LastIndexByte(n.raw[:i], '\n')
@@ -86,11 +87,11 @@ func (b *Bad) Problem() string { return b.why }
 // inside its value.
 type Assignment struct {
 	node
-	nameEnd  int  // raw[:nameEnd] is the name
-	eq       int  // raw[eq] is '='
-	valStart int  // raw[valStart:valEnd] is the value, when it is on one line
-	valEnd   int  // end of the value without trailing white space
-	multi    bool // more than one physical line
+	nameEnd  int32 // raw[:nameEnd] is the name
+	eq       int32 // raw[eq] is '='
+	valStart int32 // raw[valStart:valEnd] is the value, when it is on one line
+	valEnd   int32 // end of the value without trailing white space
+	multi    bool  // more than one physical line
 }
 
 // Name returns the parameter name.
@@ -113,13 +114,13 @@ func (a *Assignment) Items() []string { return SplitList(a.Value()) }
 
 // NameSpan returns the place of the name.
 func (a *Assignment) NameSpan() diag.Span {
-	return diag.Span{Start: a.at(0), End: a.at(a.nameEnd)}
+	return diag.Span{Start: a.at(0), End: a.at(int(a.nameEnd))}
 }
 
 // ValueSpan returns the place of the value, from its first to its last byte
 // that is not white space. For an empty value it is an empty span.
 func (a *Assignment) ValueSpan() diag.Span {
-	return diag.Span{Start: a.at(a.valStart), End: a.at(a.valEnd)}
+	return diag.Span{Start: a.at(int(a.valStart)), End: a.at(int(a.valEnd))}
 }
 
 // ItemSpan returns the place of item i of [Assignment.Items]. For an i that
@@ -135,7 +136,7 @@ func (a *Assignment) ItemSpan(i int) diag.Span {
 // ValuePos returns the position in the file of byte i of Value.
 func (a *Assignment) ValuePos(i int) diag.Position {
 	if !a.multi {
-		return a.at(min(a.valStart+max(i, 0), a.valEnd))
+		return a.at(min(int(a.valStart)+max(i, 0), int(a.valEnd)))
 	}
 	text := a.text()
 	lead := len(text.Bytes[a.joinedEq(text)+1:]) - len(cflines.TrimLeft(text.Bytes[a.joinedEq(text)+1:]))

@@ -47,7 +47,7 @@ func writeBlank(b *strings.Builder, blank *bool) {
 func (a *Assignment) formatted() string {
 	head := a.Name() + " ="
 	value, _, _ := strings.Cut(a.raw, "\n")
-	if len(value) <= a.eq || strings.Contains(a.raw, "\x00") {
+	if len(value) <= int(a.eq) || strings.Contains(a.raw, "\x00") {
 		// "=" on a continuation line, or text after a NUL byte, which Postfix
 		// does not read but somebody wrote.
 		return trimRight(a.raw) + "\n"

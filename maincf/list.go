@@ -26,7 +26,7 @@ func (a *Assignment) list() list {
 	value := a.Value()
 	if !a.multi {
 		for at, item := range table.Elements(value) {
-			l.items = append(l.items, listItem{item, a.valStart + at, a.valStart + at + len(item)})
+			l.items = append(l.items, listItem{item, int(a.valStart) + at, int(a.valStart) + at + len(item)})
 		}
 		return l
 	}
@@ -139,7 +139,7 @@ func (a *Assignment) withItem(items []listItem, item string) string {
 	indent, tail := raw[lineStart:last.start], raw[last.end:]
 	// Reads "a, b," as a list that ends every element with a comma.
 	tailComma := strings.Contains(tail, ",")
-	if lineStart > a.eq && isSeparators(indent) {
+	if lineStart > int(a.eq) && isSeparators(indent) {
 		comma := ""
 		if strings.Contains(gap, ",") && !tailComma && !strings.Contains(indent, ",") {
 			comma = ","
@@ -208,7 +208,7 @@ func (a *Assignment) withoutItems(items []listItem, i, n int) string {
 		lineEnd = end + k + 1
 	}
 	before, after := raw[lineStart:start], raw[end:lineEnd]
-	if lineStart > a.eq && isSeparators(before) && isSeparators(after) {
+	if lineStart > int(a.eq) && isSeparators(before) && isSeparators(after) {
 		head := raw[:lineStart]
 		if isLast && i > 0 && !strings.Contains(before, ",") && !strings.Contains(after, ",") {
 			// The element before is the last one now.

@@ -46,7 +46,7 @@ type parser struct {
 const block = 64 // entries allocated at once
 
 func (p *parser) entry(it cflines.Item) Entry {
-	n := node{raw: p.text[it.Start:it.End], start: it.Pos()}
+	n := node{raw: p.text[it.Start:it.End], offset: it.Start, line: it.Line}
 	switch it.Kind {
 	case cflines.Blank:
 		if len(p.blanks) == 0 {
@@ -79,12 +79,16 @@ func (p *parser) entry(it cflines.Item) Entry {
 	return e
 }
 
+// maxLine bounds a logical line, so that places in it fit into 32 bits.
+const maxLine = 1<<31 - 1
+
 // The reasons why a line is bad. Postfix says "attribute" where we say
 // "parameter"; cmd/postconf translates.
 const (
 	missingName  = "missing parameter name before '='"
 	missingEqual = "missing '=' after parameter name"
 	leadingSpace = "logical line must not start with white space"
+	tooLong      = "logical line is longer than 2 GB"
 )
 
 // split finds name and value in a.raw, and says what is wrong with it.
@@ -92,6 +96,9 @@ func (a *Assignment) split() (why string) {
 	raw := a.raw
 	if cflines.IsSpace(raw[0]) {
 		return leadingSpace
+	}
+	if len(raw) > maxLine {
+		return tooLong
 	}
 	i := strings.IndexByte(raw, '\n')
 	a.multi = i >= 0 && i+1 < len(raw)
@@ -103,7 +110,7 @@ func (a *Assignment) split() (why string) {
 		line = raw[:k]
 	}
 	name, eq, start, end, why := splitLine(line)
-	a.nameEnd, a.eq, a.valStart, a.valEnd = name, eq, start, end
+	a.nameEnd, a.eq, a.valStart, a.valEnd = int32(name), int32(eq), int32(start), int32(end)
 	return why
 }
 
@@ -115,13 +122,13 @@ func (a *Assignment) splitMulti() (why string) {
 		return why
 	}
 	// The byte behind the name may be on another line.
-	a.nameEnd, a.eq = text.Pos(name-1).Offset+1, text.Pos(eq).Offset
+	a.nameEnd, a.eq = int32(text.Pos(name-1).Offset+1), int32(text.Pos(eq).Offset)
 	if start == end {
 		a.valStart = a.eq + 1
 		a.valEnd = a.valStart
 		return ""
 	}
-	a.valStart, a.valEnd = text.Pos(start).Offset, text.Pos(end-1).Offset+1
+	a.valStart, a.valEnd = int32(text.Pos(start).Offset), int32(text.Pos(end-1).Offset+1)
 	return ""
 }
 
