@@ -100,7 +100,11 @@ func (c *command) place(o maincf.Origin, at *maincf.Assignment) string {
 	case at != nil:
 		return fmt.Sprintf("%s:%s", c.mainPath(), at.Span().Start)
 	case o == maincf.FromDefault:
-		return "default of Postfix " + c.version.String()
+		v := c.version
+		if v.IsZero() {
+			v = maincf.Newest
+		}
+		return "default of Postfix " + v.String()
 	case o == maincf.FromOverride:
 		return "-o option"
 	}
