@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs what is missing of the real Postfix and the tools that check table
-# files (Debian and Ubuntu, as root, without starting Postfix). Elsewhere it
+# Installs what is missing of the real Postfix, the tools that check table
+# files and a database (Debian and Ubuntu, as root, without starting any). Elsewhere it
 # says what the tests go without.
 set -eu
 
-packages="postfix postfix-lmdb postfix-cdb postfix-pcre db5.3-util lmdb-utils tinycdb"
+packages="postfix postfix-lmdb postfix-cdb postfix-pcre db5.3-util lmdb-utils tinycdb postgresql"
 missing=
 for p in $packages; do
 	if ! dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed'; then
