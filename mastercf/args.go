@@ -292,10 +292,7 @@ func (s *Service) insert(at int, raw []string) []diag.Edit {
 	}
 	k := s.text.pieceOf(end - 1)
 	p := s.text.pieces[k]
-	restEnd := 0
-	for _, q := range s.text.pieces[:k+1] {
-		restEnd += q.end - q.start
-	}
+	restEnd := p.at + p.end - p.start
 	isOption := len(raw) == 2
 	firstWord := !isOption && unit[0] != '-' && at > 0 && s.args[at-1].kind == argValue
 	if !blank(s.text.s[end:restEnd]) || !isOption && !firstWord {
@@ -308,7 +305,7 @@ func (s *Service) insert(at int, raw []string) []diag.Edit {
 	}
 	line := s.indent(k) + unit
 	if s.disabled {
-		line = strings.Repeat("#", s.hashes()) + line
+		line = strings.Repeat("#", s.hashes) + line
 	}
 	e := diag.Edit{Start: p.lineEnd, End: p.lineEnd, New: line + eol}
 	if src[p.lineEnd-1] != '\n' {

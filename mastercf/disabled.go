@@ -57,7 +57,7 @@ func (f *File) findDisabled() (all []*Service) {
 	var open []*Service // with rising numbers of "#"
 	gap := false        // since the last line of a block
 	cut := func(hashes int) {
-		for len(open) > 0 && open[len(open)-1].hashes() > hashes {
+		for len(open) > 0 && open[len(open)-1].hashes > hashes {
 			open = open[:len(open)-1]
 		}
 	}
@@ -92,7 +92,7 @@ func (f *File) findDisabled() (all []*Service) {
 		}
 		gap = false
 		for _, s := range open {
-			if s.hashes() == r.hashes {
+			if s.hashes == r.hashes {
 				s.addLine(r)
 			} else {
 				s.deeper = append(s.deeper, deeper{r.mark, false})
@@ -105,17 +105,13 @@ func (f *File) findDisabled() (all []*Service) {
 	return all
 }
 
-func (s *Service) hashes() int {
-	return strings.Count(string(s.file.src[s.marks[0].start:s.marks[0].end]), "#")
-}
-
 // header returns the service a comment line is the first line of, or nil.
 func (f *File) header(r remark) *Service {
 	if r.stop-r.body < 2*columns-1 || !secondIsType(f.src[r.body:r.stop]) {
 		return nil
 	}
 	s := &Service{file: f, disabled: true}
-	s.text = text{s: string(f.src[r.body:r.stop]), pieces: []piece{{r.body, r.stop, r.start, r.end, r.line}}}
+	s.text = text{s: string(f.src[r.body:r.stop]), pieces: []piece{{r.body, r.stop, r.start, r.end, r.line, 0}}}
 	if !s.split() {
 		return nil
 	}
@@ -124,7 +120,7 @@ func (f *File) header(r remark) *Service {
 			return nil
 		}
 	}
-	s.marks = []span{{r.start, r.body}}
+	s.marks, s.hashes = []span{{r.start, r.body}}, r.hashes
 	return s
 }
 
@@ -144,7 +140,7 @@ func secondIsType(line []byte) bool {
 // addLine adds a line of arguments to a commented-out service.
 func (s *Service) addLine(r remark) {
 	s.marks = append(s.marks, span{r.mark, r.mark + r.hashes})
-	s.text.pieces = append(s.text.pieces, piece{r.mark + r.hashes, r.stop, r.start, r.end, r.line})
+	s.text.pieces = append(s.text.pieces, piece{r.mark + r.hashes, r.stop, r.start, r.end, r.line, 0})
 }
 
 // finish completes a commented-out service whose lines are known. data has the
@@ -153,10 +149,11 @@ func (s *Service) finish(data []int) {
 	src := s.file.src
 	var b strings.Builder
 	for k, p := range s.text.pieces {
+		s.text.pieces[k].at = b.Len()
 		if k > 0 && !cflines.IsSpace(src[p.start]) {
 			// "#-o name=value": as if a blank were there; enabling puts one.
 			p.start--
-			s.text.pieces[k] = p
+			s.text.pieces[k].start = p.start
 			b.WriteByte(' ')
 			b.Write(src[p.start+1 : p.end])
 			continue

@@ -80,6 +80,7 @@ type Service struct {
 	fields   []token
 	args     []argument
 	// Of a commented-out entry only:
+	hashes int      // how many "#" its lines start with
 	marks  []span   // the "#" of each line, with what must go before the name
 	deeper []deeper // lines inside that keep one "#" when it is enabled
 	stray  bool     // the lines after it continue an entry in force around it

@@ -2,6 +2,7 @@ package mastercf
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/postfixkit/postfixkit/diag"
@@ -14,6 +15,7 @@ type piece struct {
 	start, end         int // byte range in the source, without the line end
 	lineStart, lineEnd int // of the physical line, with its LF when it has one
 	line               int // number of the physical line
+	at                 int // offset of the piece in the joined text
 }
 
 // text is the joined text of an entry, with the way back to the source.
@@ -27,7 +29,7 @@ func joined(src []byte, it cflines.Item) text {
 	var t text
 	var b strings.Builder
 	for p := range it.Pieces(src) {
-		q := piece{start: p.Start, end: p.End, lineStart: p.Start, lineEnd: min(p.End+1, len(src)), line: p.Line}
+		q := piece{start: p.Start, end: p.End, lineStart: p.Start, lineEnd: min(p.End+1, len(src)), line: p.Line, at: b.Len()}
 		t.pieces = append(t.pieces, q)
 		b.Write(src[p.Start:p.End])
 	}
@@ -38,15 +40,12 @@ func joined(src []byte, it cflines.Item) text {
 // pos returns the place in the source of byte i of the text. For the end of
 // the text it is just past the last byte.
 func (t text) pos(i int) diag.Position {
-	for k, p := range t.pieces {
-		n := p.end - p.start
-		if i < n || k == len(t.pieces)-1 {
-			i = min(i, n)
-			return diag.Position{Offset: p.start + i, Line: p.line, Col: p.start + i - p.lineStart + 1}
-		}
-		i -= n
+	if len(t.pieces) == 0 {
+		return diag.Position{}
 	}
-	return diag.Position{}
+	p := t.pieces[t.pieceOf(i)]
+	off := p.start + min(i-p.at, p.end-p.start)
+	return diag.Position{Offset: off, Line: p.line, Col: off - p.lineStart + 1}
 }
 
 // endPos returns the place just past byte i-1, on the line of that byte.
@@ -67,16 +66,17 @@ func (t text) span(start, end int) diag.Span {
 	return diag.Span{Start: t.pos(start), End: t.endPos(end)}
 }
 
-// pieceOf returns the index of the piece byte i of the text is in.
+// pieceOf returns the index of the piece byte i of the text is in, the last
+// one for the end of the text.
 func (t text) pieceOf(i int) int {
-	for k, p := range t.pieces {
-		if n := p.end - p.start; i < n || k == len(t.pieces)-1 {
-			return k
-		} else {
-			i -= n
+	k, found := slices.BinarySearchFunc(t.pieces, i, func(p piece, i int) int { return p.at - i })
+	if found {
+		for k+1 < len(t.pieces) && t.pieces[k].start == t.pieces[k].end {
+			k++ // an empty piece has no byte
 		}
+		return k
 	}
-	return 0
+	return max(k-1, 0)
 }
 
 // replace returns the edits that put repl in the place of bytes start to end
