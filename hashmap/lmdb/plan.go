@@ -18,6 +18,7 @@ type plan struct {
 	branches [][]span // levels above the leaves, from below
 	overflow int64    // pages
 	pages    int64    // in the file
+	recs     []Record // of the leaf that is being written
 }
 
 // A span is a page: which records (of a leaf) or pages of the level below (of
@@ -177,23 +178,28 @@ func (p *plan) writeLeaf(w *writer, page []byte, i int) {
 	if i+1 < len(p.leaves) {
 		end = p.leaves[i+1].first
 	}
-	f := g.fill(page, leaf.page, pageLeaf)
-	next := leaf.page + 1
+	// The records are all over the store. Finding them before any is copied
+	// lets the processor fetch many at once.
+	p.recs = p.recs[:0]
 	for _, seq := range p.order[leaf.first:end] {
 		key, value := p.store.Record(int(seq))
-		n := len(value)
-		big := nodeHead+len(key)+n > g.nodeMax()
+		p.recs = append(p.recs, Record{key, value})
+	}
+	f := g.fill(page, leaf.page, pageLeaf)
+	next := leaf.page + 1
+	for _, r := range p.recs {
+		n, big := len(r.Value), g.isBig(r)
 		if big {
 			n = g.word
 		}
-		node, data := f.node(key, n)
-		g.put32(node, uint32(len(value)))
+		node, data := f.node(r.Key, n)
+		g.put32(node, uint32(len(r.Value)))
 		if big {
 			g.put16(node[4:], nodeBig)
 			g.putNum(data, uint64(next))
-			next += g.overflowPages(int64(len(value)))
+			next += g.overflowPages(int64(len(r.Value)))
 		} else {
-			copy(data, value)
+			copy(data, r.Value)
 		}
 	}
 	f.done()
@@ -202,12 +208,15 @@ func (p *plan) writeLeaf(w *writer, page []byte, i int) {
 		return
 	}
 	next = leaf.page + 1
-	for _, seq := range p.order[leaf.first:end] {
-		if key, value := p.store.Record(int(seq)); nodeHead+len(key)+len(value) > g.nodeMax() {
-			next += p.writeOverflow(w, page, next, value)
+	for _, r := range p.recs {
+		if g.isBig(r) {
+			next += p.writeOverflow(w, page, next, r.Value)
 		}
 	}
 }
+
+// isBig reports whether the value of a record goes to overflow pages.
+func (g *geometry) isBig(r Record) bool { return nodeHead+len(r.Key)+len(r.Value) > g.nodeMax() }
 
 // writeOverflow writes a value to overflow pages and returns how many.
 func (p *plan) writeOverflow(w *writer, page []byte, number int64, value []byte) int64 {
