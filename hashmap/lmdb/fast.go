@@ -92,7 +92,7 @@ func (v *view) find(page int, dst, key []byte) (out []byte, found, ok bool) {
 		}
 		if depth > 1 {
 			node := int(le.Uint16(pointers[2*(lo-1):]))
-			if node < fastHead || node+nodeHead > page {
+			if node < fastHead || node+nodeHead > page || node+nodeHead+int(le.Uint16(p[node+6:])) > page {
 				return dst, false, false
 			}
 			// Page numbers have 48 bits, below the flags' and key size's 16.
