@@ -466,6 +466,38 @@ func TestCycle(t *testing.T) {
 	}
 }
 
+// TestFreeList: bbolt takes the number of free pages from the file and makes
+// room for as many.
+func TestFreeList(t *testing.T) {
+	good := build(t, nil, tabletest.Mail(500)...)
+	size := os.Getpagesize()
+	path := filepath.Join(t.TempDir(), "t.bolt")
+	for name, damage := range map[string]func(p []byte){
+		"long":    func(p []byte) { ne.PutUint16(p[10:], 5000) },
+		"huge":    func(p []byte) { ne.PutUint16(p[10:], 0xffff); ne.PutUint64(p[pageHead:], 1<<40) },
+		"in use":  func(p []byte) { ne.PutUint16(p[10:], 1); ne.PutUint64(p[pageHead:], ne.Uint64(p)) },
+		"outside": func(p []byte) { ne.PutUint16(p[10:], 1); ne.PutUint64(p[pageHead:], 1<<40) },
+		"meta":    func(p []byte) { ne.PutUint16(p[10:], 1); ne.PutUint64(p[pageHead:], 1) },
+		"twice": func(p []byte) {
+			ne.PutUint16(p[10:], 2)
+			ne.PutUint64(p[pageHead:], ne.Uint64(p)-1)
+			ne.PutUint64(p[pageHead+8:], ne.Uint64(p)-1)
+		},
+		"type": func(p []byte) { ne.PutUint16(p[8:], flagLeaf) },
+	} {
+		img := bytes.Clone(good)
+		m := img[pageHead:]
+		if other := img[size+pageHead:]; ne.Uint64(other[48:]) > ne.Uint64(m[48:]) {
+			m = other
+		}
+		damage(img[int(ne.Uint64(m[32:]))*size:])
+		os.WriteFile(path, img, 0o600)
+		if _, err := OpenWrite(path, nil); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
 // TestPanicsBecomeErrors uses a file that was not verified, so that bbolt runs
 // into the damage.
 func TestPanicsBecomeErrors(t *testing.T) {
