@@ -209,29 +209,35 @@ func (p *parser) set(r *Rule, t patternText) {
 func (p *parser) compile(r *Rule, t patternText) *pattern.Pattern {
 	tree, err := compile(p.table.dialect, r.Pattern, r.Flags)
 	if err == nil {
-		return tree
+		if !engine.UncertainMatch(tree) {
+			return tree
+		}
+		err = &pattern.Error{Message: "a backreference beside a choice depends on errors of the C library", Unsupported: true}
 	}
 	var e *pattern.Error
 	errors.As(err, &e)
 	at := t.start + e.Offset
-	message := e.Message
-	switch {
-	case e.Unsupported:
-		message = "pattern cannot be honoured exactly: " + message
+	if e.Unsupported {
+		r.never = true
+		message := e.Message
 		if r.If {
-			message += ": skipping rules up to ENDIF"
-		} else {
-			message += ": skipping this rule"
+			message += " (no rule up to its ENDIF will match)"
 		}
-	case p.table.dialect == PCRE:
+		p.unsupported(at, at+1, message)
+		return nil
+	}
+	message := e.Message
+	if p.table.dialect == PCRE {
 		message = fmt.Sprintf("error in regex at offset %d: %s", e.Offset, message)
 	}
 	p.skip(at, at+1, message)
-	if e.Unsupported {
-		p.found[len(p.found)-1].Check = Unsupported
-		r.never = true
-	}
 	return nil
+}
+
+// unsupported is the finding about a good pattern that is left out.
+func (p *parser) unsupported(start, end int, why string) {
+	p.skip(start, end, "pattern cannot be honoured exactly: "+why+": skipping this rule")
+	p.found[len(p.found)-1].Check = Unsupported
 }
 
 func (p *parser) ifRule() {
@@ -303,6 +309,10 @@ func (p *parser) matchRule() {
 	}
 	tree := p.compile(r, first)
 	if tree == nil {
+		return
+	}
+	if groups > 0 && engine.UncertainGroups(tree) {
+		p.unsupported(first.start, first.end, "what its groups match depends on errors of the C library")
 		return
 	}
 	if groups < 0 || groups > tree.Groups {

@@ -281,7 +281,7 @@ func (c *compiler) look(n *pattern.Node, no int) (fails []int) {
 			return
 		}
 		alternatives := []*pattern.Node{n.Sub[0]}
-		if n.Sub[0].Op == pattern.OpAlt {
+		if n.Sub[0].Op == pattern.OpAlt && n.Max > 1 {
 			alternatives = n.Sub[0].Sub
 		}
 		var out []int

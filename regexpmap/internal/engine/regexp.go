@@ -31,6 +31,7 @@ type Regexp struct {
 	mu       sync.Mutex
 	std      *standard
 	stdTried bool
+	walk     *walker
 	full     *program
 }
 
@@ -95,6 +96,11 @@ func (r *Regexp) Groups(text []byte) (bounds []int, ok bool, err error) {
 	if !r.needsBacktracker(text) {
 		if s := r.standard(); s != nil {
 			bounds = s.groups(text)
+			if bounds != nil && r.walk != nil {
+				if walked, ok := r.walk.find(text, bounds[0], bounds[1]); ok {
+					bounds = walked
+				}
+			}
 			return bounds, bounds != nil, nil
 		}
 	}
@@ -131,6 +137,9 @@ func (r *Regexp) standard() *standard {
 		r.stdTried = true
 		if f := r.features; r.regular && !f.BranchReset && (r.pattern.Posix || !f.EmptyLoop) {
 			r.std = newStandard(r.pattern)
+			if r.std != nil && r.pattern.Posix && r.pattern.Groups > 0 {
+				r.walk = newWalker(r.pattern)
+			}
 		}
 	}
 	return r.std

@@ -79,11 +79,6 @@ func (w *standardWriter) node(n *pattern.Node) {
 			w.failed = true
 		}
 	case pattern.OpRepeat:
-		if n.Max == 0 {
-			w.failed = w.failed || hasGroups(n.Sub[0])
-			w.b.WriteString("(?:)")
-			return
-		}
 		w.b.WriteString("(?:")
 		w.node(n.Sub[0])
 		w.b.WriteByte(')')
@@ -110,18 +105,6 @@ func (w *standardWriter) node(n *pattern.Node) {
 	default:
 		w.failed = true
 	}
-}
-
-func hasGroups(n *pattern.Node) bool {
-	if n.Op == pattern.OpCapture {
-		return true
-	}
-	for _, s := range n.Sub {
-		if hasGroups(s) {
-			return true
-		}
-	}
-	return false
 }
 
 func (w *standardWriter) set(s pattern.Set) {

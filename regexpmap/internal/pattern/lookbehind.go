@@ -13,7 +13,7 @@ const (
 func (p *pcreParser) measure(look lookbehind) error {
 	n := look.node
 	alternatives := []*Node{n.Sub[0]}
-	if n.Sub[0].Op == OpAlt {
+	if n.Sub[0].Op == OpAlt && n.Max > 1 {
 		alternatives = n.Sub[0].Sub
 	}
 	n.Lens = nil
@@ -66,7 +66,7 @@ func (p *pcreParser) length(n *Node, calls []int) int {
 		}
 		return p.sameLength(n.Sub[:2], calls)
 	case OpRepeat:
-		if n.Sub[0].Op == OpLook {
+		if n.Sub[0].Op == OpLook && !n.Sub[0].Behind {
 			return 0
 		}
 		k := p.length(n.Sub[0], calls)

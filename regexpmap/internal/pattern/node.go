@@ -21,7 +21,7 @@ const (
 	OpRepeat     // Sub[0], Min to Max times; Max < 0: no limit
 	OpCapture    // Sub[0], remembered as group Index
 	OpAssert     // nothing, where At holds
-	OpLook       // nothing, where Sub[0] matches (Behind: before here; Negate: does not match)
+	OpLook       // nothing, where Sub[0] matches (Behind: before here; Negate: does not match); Max alternatives
 	OpAtomic     // Sub[0], never tried a second way
 	OpBackref    // the text of the first set group among Groups
 	OpCond       // Sub[0] if the condition holds, else Sub[1]

@@ -25,7 +25,8 @@ const (
 	pcreNameLimit   = 32
 	pcreRepeatLimit = 65535
 	pcreGroupLimit  = 65535
-	pcreVersion     = 1042 // 10.42
+	pcreSizeLimit   = 32 << 10 // of its code; PCRE2 refuses at twice that
+	pcreVersion     = 1042     // 10.42
 )
 
 // ParsePCRE reads a Perl-compatible regular expression as PCRE2 10.42 does
@@ -56,6 +57,9 @@ func ParsePCRE(src string, flags PCREFlags) (*Pattern, error) {
 	for _, resolve := range p.resolvers {
 		resolve()
 	}
+	if selfReference(root, nil, 0) {
+		p.refuse(0, "PCRE2 10.42 answers a backreference inside an alternative of its own group wrongly")
+	}
 	for _, look := range p.looks {
 		if err := p.measure(look); err != nil {
 			return nil, err
@@ -65,6 +69,9 @@ func ParsePCRE(src string, flags PCREFlags) (*Pattern, error) {
 		if err := check(); err != nil {
 			return nil, err
 		}
+	}
+	if codeSize(root) > pcreSizeLimit {
+		p.refuse(0, "it may be too large for PCRE2")
 	}
 	if p.unsupported != nil {
 		return nil, p.unsupported
@@ -148,7 +155,9 @@ func (p *pcreParser) startOptions() error {
 			// They change how fast the answer is found, or name the default.
 		case "BSR_ANYCRLF":
 			p.bsrASCII = true
-		case "UTF", "UTF8", "UCP", "CR", "CRLF", "ANY", "ANYCRLF", "NUL", "NOTEMPTY", "NOTEMPTY_ATSTART":
+		case "UTF", "UTF8", "UCP": // everything that follows means something else
+			return &Error{Offset: p.pos, Message: "(*" + name + ") is not supported", Unsupported: true}
+		case "CR", "CRLF", "ANY", "ANYCRLF", "NUL", "NOTEMPTY", "NOTEMPTY_ATSTART":
 			p.refuse(p.pos, "(*"+name+") is not supported")
 		default:
 			key, digits, ok := strings.Cut(name, "=")
@@ -353,10 +362,23 @@ func (p *pcreParser) branch() (*Node, error) {
 				}
 			}
 			k := len(sub) - 1
+			if n := sub[k]; n.Op == OpLook && !n.Behind && !n.Negate && lo > 0 && hi != 1 {
+				p.refuse(start, "PCRE2 10.42 answers repeated lookahead wrongly")
+			}
+			if hi == 0 && hasLook(sub[k]) {
+				p.refuse(start, "PCRE2 10.42 answers lookaround repeated no times wrongly")
+			}
 			sub[k] = repeat(sub[k], lo, hi, mode)
 			repeatable = false
 		default:
 			add(p.literal(c), true)
+		}
+	}
+	for i := 1; i < len(sub); i++ {
+		before, n := sub[i-1], sub[i]
+		if n.Op == OpRepeat && n.Mode == Possessive && n.Min == 0 && n.Sub[0].Op != OpSet &&
+			before.Op == OpRepeat && before.Sub[0].Op == OpSet && before.Min != before.Max {
+			p.refuse(p.pos, "PCRE2 10.42 answers a possessive optional group behind a repeated byte wrongly")
 		}
 	}
 	return cat(sub), nil
@@ -554,4 +576,69 @@ func (p *pcreParser) groupNumber() (n int, ok bool, err error) {
 		n += p.groups
 	}
 	return n, true, nil
+}
+
+// selfReference reports whether a backreference is inside an alternative of
+// the group it refers to. open has the groups around n, and from where on in
+// it there has been an alternative since.
+func selfReference(n *Node, open []int, chosen int) bool {
+	switch n.Op {
+	case OpBackref:
+		for _, g := range open[:chosen] {
+			for _, h := range n.Groups {
+				if g == h {
+					return true
+				}
+			}
+		}
+	case OpAlt, OpCond:
+		chosen = len(open)
+	case OpCapture:
+		open = append(open[:len(open):len(open)], n.Index)
+	}
+	for _, s := range n.Sub {
+		if selfReference(s, open, chosen) {
+			return true
+		}
+	}
+	return false
+}
+
+// codeSize estimates the length of the code PCRE2 makes of n.
+func codeSize(n *Node) int {
+	const group, single, set = 8, 2, 33
+	switch n.Op {
+	case OpSet:
+		if _, ok := n.Set.Folded(); ok || n.Set == all {
+			return single
+		}
+		return set
+	case OpRepeat:
+		size := codeSize(n.Sub[0])
+		if n.Sub[0].Op == OpSet {
+			return 2*size + 8
+		}
+		times := max(1, n.Min, n.Max)
+		return min(maxCells, int(min(int64(times)*int64(size+group), maxCells)))
+	}
+	size := single
+	if n.Op != OpCat {
+		size = group
+	}
+	for _, s := range n.Sub {
+		size = min(maxCells, size+codeSize(s)+3)
+	}
+	return size
+}
+
+func hasLook(n *Node) bool {
+	if n.Op == OpLook {
+		return true
+	}
+	for _, s := range n.Sub {
+		if hasLook(s) {
+			return true
+		}
+	}
+	return false
 }

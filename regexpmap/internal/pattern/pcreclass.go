@@ -299,6 +299,15 @@ func latin1Property(name string) (Set, bool) {
 	case "c":
 		return table(unicode.C)
 	}
+	if head, script, ok := strings.Cut(strings.ReplaceAll(name, "=", ":"), ":"); ok {
+		switch head {
+		case "sc", "scx", "script", "scriptextensions":
+			if len(script) > 2 {
+				return latin1Property(script)
+			}
+		}
+		return Set{}, false
+	}
 	if len(name) <= 2 {
 		for category, t := range unicode.Categories {
 			if strings.EqualFold(category, name) {
@@ -308,6 +317,8 @@ func latin1Property(name string) (Set, bool) {
 		return Set{}, false
 	}
 	switch name {
+	case "alphabetic", "alpha":
+		return table(unicode.L)
 	case "latin":
 		return table(unicode.Latin)
 	case "common", "zyyy":

@@ -235,10 +235,14 @@ func (p *pcreParser) look(open int, n *Node) (*Node, error) {
 		p.looks = append(p.looks, lookbehind{n, at})
 	}
 	p.lookDepth++
-	body, err := p.body(open)
+	sub, err := p.alternatives(p.PCREFlags, p.PCREFlags, false)
 	p.lookDepth--
-	n.Sub = []*Node{body}
-	return n, err
+	if err != nil {
+		return nil, err
+	}
+	n.Max = len(sub) // alternatives, not counting those of groups inside
+	n.Sub = []*Node{alt(sub)}
+	return n, nil
 }
 
 func (p *pcreParser) call(group, offset int) *Node {

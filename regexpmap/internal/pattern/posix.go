@@ -84,7 +84,9 @@ func takesNothing(n *Node) bool {
 	switch n.Op {
 	case OpEmpty, OpAssert:
 		return true
-	case OpCat, OpAlt, OpCapture, OpRepeat:
+	case OpRepeat:
+		return n.Max == 0 || takesNothing(n.Sub[0])
+	case OpCat, OpAlt, OpCapture:
 		for _, s := range n.Sub {
 			if !takesNothing(s) {
 				return false
@@ -491,8 +493,5 @@ func (p *posixParser) interval(n *Node) (*Node, error) {
 		return nil, p.fail(msgTooBig)
 	}
 	p.next(false)
-	if lo == 0 && hi == 0 {
-		return empty(), nil
-	}
 	return &Node{Op: OpRepeat, Min: lo, Max: hi, Sub: []*Node{n}}, nil
 }
