@@ -19,7 +19,7 @@ type Options struct {
 // concurrent use; nothing may run when Close is called, or afterwards.
 //
 // A Reader keeps seeing the file it opened when that is replaced by rename. A
-// file that is changed in place, as Postfix's own postmap does without -n..., can
+// file that is changed in place, as the postmap of Postfix and libdb change it, can
 // give wrong answers or errors during the change, as it does to Postfix; take
 // the lock of the package comment, or open the file again when it has changed.
 type Reader struct {
