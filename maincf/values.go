@@ -115,8 +115,8 @@ func (e *Env) List(name string) ([]string, error) {
 }
 
 // Enum returns the value of a parameter that has a fixed set of values, in the
-// spelling of the manual. For a parameter without such a set the value is
-// returned as it is.
+// spelling of the manual. For a parameter without such a set, or whose set
+// depends on how Postfix was built, the value is returned as it is.
 func (e *Env) Enum(name string) (string, error) {
 	v, err := e.Eval(name)
 	if err != nil {
@@ -128,13 +128,16 @@ func (e *Env) Enum(name string) (string, error) {
 
 func (e *Env) enum(name, text string) (string, error) {
 	p := paramdb.Find(name)
-	if p == nil || len(p.Values) == 0 || p.Flags&(paramdb.Multi|paramdb.OpenValues) != 0 || text == "" {
+	if p == nil || p.Flags&paramdb.Multi != 0 {
 		return text, nil
 	}
 	for _, v := range p.Values {
 		if v == text || p.Flags&paramdb.ExactCase == 0 && strings.EqualFold(v, text) {
 			return v, nil
 		}
+	}
+	if len(p.Values) == 0 || text == "" || p.Flags&paramdb.OpenValues != 0 {
+		return text, nil
 	}
 	return "", fmt.Errorf("%q is not one of %s", text, strings.Join(p.Values, ", "))
 }
