@@ -407,7 +407,7 @@ func (e *Env) checkName(a *Assignment, u *usage, report reporter) bool {
 		report(diag.Warning, at, "read-only-parameter", name+" is set by Postfix; the setting is ignored")
 		return false
 	case known && p != nil && p.Ignored != 0 && p.Ignored <= e.Version.packed():
-		report(diag.Warning, at, "ignored-parameter", name+" has no effect since Postfix "+p.Ignored.Branch().String())
+		report(diag.Warning, at, "ignored-parameter", name+" has no effect since Postfix "+unpack(p.Ignored).Branch().String())
 		return true
 	case known && p != nil && p.Deprecated != 0 && p.Deprecated <= e.Version.packed():
 		report(diag.Warning, at, "deprecated-parameter", "support for "+name+" will be removed; instead, "+p.Advice)
@@ -415,13 +415,13 @@ func (e *Env) checkName(a *Assignment, u *usage, report reporter) bool {
 	case known || u.used[name] != 0:
 		return true
 	case p != nil && p.Removed != 0 && p.Removed <= e.Version.packed():
-		message := name + " was removed in Postfix " + p.Removed.Branch().String()
+		message := name + " was removed in Postfix " + unpack(p.Removed).Branch().String()
 		if p.Replaced != "" {
 			message += "; use " + p.Replaced
 		}
 		report(diag.Warning, at, "removed-parameter", message)
 	case p != nil:
-		report(diag.Warning, at, "unknown-parameter", name+" exists since Postfix "+p.Since.Branch().String())
+		report(diag.Warning, at, "unknown-parameter", name+" exists since Postfix "+unpack(p.Since).Branch().String())
 	default:
 		var fixes []diag.Fix
 		for _, to := range Suggest(name) {

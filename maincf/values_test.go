@@ -63,7 +63,7 @@ virtual_alias_maps = hash:/a, regexp:/b oops
 	s, err := e.Enum("smtpd_tls_security_level")
 	check("enum", s, err, "may", "")
 	_, err = e.Enum("mynetworks_style")
-	check("enum", nil, err, nil, `"perhaps" is not one of class, subnet, host`)
+	check("enum", nil, err, nil, `"perhaps" is not one of host, subnet, class`)
 	specs, err := e.Specs("virtual_alias_maps")
 	check("specs", specs, nil, "[hash:/a regexp:/b]", "")
 	if err == nil {

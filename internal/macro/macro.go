@@ -326,7 +326,7 @@ func Level(text string) (int32, error) {
 		}
 		n, err := strconv.ParseInt(parts[i], 10, 32)
 		if err != nil || !allDigits(parts[i]) || n > 1023 || len(parts) > 3 {
-			return 0, &Error{fmt.Sprintf("bad compatibility level: %q", text), -1}
+			return 0, &Error{fmt.Sprintf("malformed compatibility level syntax: %q", text), -1}
 		}
 		level += int32(n)
 	}
