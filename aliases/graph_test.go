@@ -3,7 +3,6 @@ package aliases
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -161,18 +160,6 @@ func FuzzGraph(f *testing.F) {
 			}
 		}
 	})
-}
-
-func ExampleGraph_Reaching() {
-	f, _ := Parse("/etc/aliases", []byte("postmaster: root\nroot: alice\nalice: alice@example.net\n"), nil)
-	g, _ := NewGraph(context.Background(), f, nil)
-	for _, a := range g.Reaching(Target{Address, "alice@example.net"}) {
-		fmt.Println(a.Line(), a.Name())
-	}
-	// Output:
-	// 1 postmaster
-	// 2 root
-	// 3 alice
 }
 
 func BenchmarkNewGraph(b *testing.B) {
