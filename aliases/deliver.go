@@ -121,8 +121,8 @@ func (d *delivery) choose(st state) {
 	st.level++
 	if st.address[0] == '\\' { // neither alias nor .forward
 		st.address, st.r.Address, st.r.Local = st.address[1:], st.r.Address[1:], st.r.Local[1:]
-		if st.r.User = st.r.User[1:]; !d.mailbox(st) {
-			d.unknown(st)
+		if st.r.User = st.r.User[1:]; st.r.User == "" || !d.mailbox(st) {
+			d.unknown(st) // nobody's name is empty
 		}
 		return
 	}
