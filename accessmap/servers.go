@@ -68,7 +68,7 @@ func (m *Map) servers(ctx context.Context, r Resolver, typ ServerType, domain st
 			return true
 		}
 		if strings.HasPrefix(domain, "[") {
-			if addr, ok := literal(domain); ok {
+			if addr, ok := literal(domain); ok && typ != NS { // an address has no name servers
 				all(addrKeys(addr))
 			}
 			return

@@ -62,11 +62,13 @@ func (r *recorder) take() map[string][]string {
 // kinds are the restrictions that are compared. Each gets two tables: one that
 // stores keys, over the protocol of proxymap, and one that matches patterns,
 // over socketmap.
-var kinds = []string{"client", "reverse_client_hostname", "helo", "sender", "recipient", "sasl", "etrn"}
+var kinds = []string{"client", "reverse_client_hostname", "helo", "sender", "recipient", "sasl", "etrn",
+	"sender_mx", "sender_ns", "sender_a", "helo_mx", "helo_ns", "helo_a"}
 
 // startSMTPD runs a private Postfix whose access tables are r. Ports 1 to 3
-// are smtpd services with other parameters.
-func startSMTPD(t *testing.T, r *recorder) *realpostfix.Instance {
+// are smtpd services with other parameters. more are kinds that are checked
+// for the sender too.
+func startSMTPD(t *testing.T, r *recorder, more ...string) *realpostfix.Instance {
 	t.Helper()
 	r.asked = map[string][]string{}
 	fixed, pattern := proxymap.Server{Tables: map[string]table.Table{}}, socketmap.Server{Tables: map[string]table.Table{}}
@@ -83,13 +85,17 @@ func startSMTPD(t *testing.T, r *recorder) *realpostfix.Instance {
 	checks := func(kind string) string {
 		return fmt.Sprintf("check_%s_access proxy:hash:%[1]s, check_%[1]s_access socketmap:inet:%[2]s:%[1]s", kind, l.Addr())
 	}
+	sender := checks("sender") + ", " + checks("sasl")
+	for _, kind := range more {
+		sender += ", " + checks(kind)
+	}
 	return realpostfix.Start(t, realpostfix.Config{
 		Main: strings.Join([]string{
 			"inet_protocols = all",
 			"proxymap_service_name = recorder",
 			"smtpd_client_restrictions = " + checks("client") + ", " + checks("reverse_client_hostname"),
 			"smtpd_helo_restrictions = " + checks("helo"),
-			"smtpd_sender_restrictions = " + checks("sender") + ", " + checks("sasl"),
+			"smtpd_sender_restrictions = " + sender,
 			"smtpd_relay_restrictions =",
 			"smtpd_recipient_restrictions = " + checks("recipient") + ", reject",
 			"smtpd_etrn_restrictions = " + checks("etrn") + ", reject",

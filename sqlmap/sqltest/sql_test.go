@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package sqltest runs the tables of package sqlmap on real databases: SQLite
 // in the process, PostgreSQL on a socket of its own. It is a module of its own
 // so that the drivers are nobody else's dependency.
