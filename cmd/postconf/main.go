@@ -13,6 +13,11 @@
 //   - A value that refers to itself is reported with the names of the loop.
 //   - Edits keep owner, mode, extended attributes and symbolic links, and change
 //     nothing when nothing is to change.
+//   - -M, -F and -P: "-oname=value" is one option (the original takes it apart at
+//     every "o"), and the first argument behind the options keeps its { }, as does
+//     an empty one; -F and -P join text in { } over several lines without the
+//     line ends when they edit. With --keep-layout an entry keeps its layout and
+//     comments, and -P puts a value with white space in { }.
 //   - A fatal error does not sleep a second before the exit.
 //
 // Exit status: 0 on success, 1 on any error; with --changed, 3 when a file was
