@@ -24,10 +24,20 @@
 // A pattern that is good but cannot be honoured exactly is left out with a
 // finding whose Check is [Unsupported]; it is never answered approximately. If
 // such a pattern is the condition of an "if", no rule up to its "endif"
-// matches. These are: (*UTF), (*UCP), newline and limit settings at the start
-// of a pattern; the verbs (*COMMIT), (*PRUNE), (*SKIP), (*THEN); some \p
-// properties; a backreference inside an alternative of its own group, and
-// repeated lookahead such as (?=a)+ (PCRE2 10.42 gets both wrong).
+// matches. These are:
+//
+//   - (*UTF), (*UCP), newline, match and limit settings at the start of a
+//     pattern; the verbs (*COMMIT), (*PRUNE), (*SKIP), (*THEN); some \p
+//     properties; patterns so long that PCRE2 may refuse them.
+//   - What PCRE2 10.42 answers wrongly: a backreference inside an alternative
+//     of its own group, repeated lookahead such as (?=a)+, lookaround repeated
+//     no times, a possessive optional group behind a repeated byte.
+//   - What depends on errors of the GNU C library: a backreference, or the
+//     group it refers to, inside a repetition or alternative; and $1 in the
+//     result of a pattern with repeated or inner assertions.
+//
+// In 9,185 patterns, 5,964 of them in use somewhere, 97 were refused, and none
+// of those in use.
 //
 // # Cost
 //

@@ -178,3 +178,21 @@ func TestType(t *testing.T) {
 		}
 	}
 }
+
+// A rule that runs out of steps does not hold, negated or not, and the search
+// goes on; the caller is told.
+func TestLimit(t *testing.T) {
+	var told []diag.Diagnostic
+	table, err := Parse("t", []byte("/^(?=(a+)+$)a/ one\n!/^(?=(a+)+$)a/ two\nif !/^(?=(a+)+$)a/\n/a/ three\nendif\n/a/ four\n"), PCRE,
+		&Options{Warn: func(d diag.Diagnostic) { told = append(told, d) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, _, err := table.Lookup(ctx, strings.Repeat("a", 100)+"!")
+	if v != "four" || err != nil {
+		t.Errorf("got %q, %v", v, err)
+	}
+	if len(told) != 3 || told[0].String() != "t:1:1: warning: match limit exceeded [match-limit]" {
+		t.Errorf("told %v", told)
+	}
+}
