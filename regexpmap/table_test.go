@@ -3,8 +3,10 @@ package regexpmap
 import (
 	"context"
 	"errors"
+	"os"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -195,4 +197,30 @@ func TestLimit(t *testing.T) {
 	if len(told) != 3 || told[0].String() != "t:1:1: warning: match limit exceeded [match-limit]" {
 		t.Errorf("told %v", told)
 	}
+}
+
+// A table is asked by many goroutines at once, its engines made meanwhile.
+func TestConcurrentLookups(t *testing.T) {
+	src, err := os.ReadFile("testdata/corpus/022-david-hill-zappa-header-checks.pcre")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := fixedSubjects()
+	alone, _ := Parse("t", src, PCRE, nil)
+	want := map[string]string{}
+	for _, key := range keys {
+		want[key], _, _ = alone.Lookup(ctx, key)
+	}
+	table, _ := Parse("t", src, PCRE, nil)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for _, key := range keys {
+				if got, _, err := table.Lookup(ctx, key); got != want[key] || err != nil {
+					t.Errorf("%q: got %q, %v, want %q", key, got, err, want[key])
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
