@@ -59,7 +59,7 @@ var expressions = []struct{ text, want, err string }{
 	{"${a?{b} c}", "", `":" expected at: "...b}>>>c"`},
 	{"${a?{b}:{c} d}", "", `unexpected input at: "...c}>>>d"`},
 	{"${{a} ==foo {b}?{c}}", "", `bad operator suffix at: "...==>>>foo"`},
-	{"${{x} <level {3.6} ? {a}}", "", `bad compatibility level: "x"`},
+	{"${{x} <level {3.6} ? {a}}", "", `malformed compatibility level syntax: "x"`},
 	{"$self", "", `parameter self refers to itself: $self -> $self`},
 	{"x $loop", "", `parameter loop refers to itself: $loop -> $loop2 -> $loop`},
 	{"${f{x}}", "", `unknown function "f" at"...>>>f{x}"`},
@@ -134,11 +134,11 @@ func TestHostile(t *testing.T) {
 			fmt.Sscanf(name, "d%d", &k)
 			return fmt.Sprintf("$d%d$d%d", k+1, k+1), k < 60
 		}
-		return "", false
+		return "A", name == "a"
 	}
 	start := time.Now()
 	for _, text := range []string{
-		"$d0", strings.Repeat("${a?{", 100000) + strings.Repeat("}}", 100000), strings.Repeat("${", 1<<17), strings.Repeat("$(", 1<<17) + strings.Repeat(")", 1<<17),
+		"$d0", strings.Repeat("${a?{", 20000) + strings.Repeat("}}", 20000), strings.Repeat("${", 1<<17), strings.Repeat("$(", 1<<17) + strings.Repeat(")", 1<<17),
 	} {
 		if _, err := x.Expand(text); err == nil {
 			t.Errorf("%.20q…: no error", text)
