@@ -125,3 +125,62 @@ func TestCheckStops(t *testing.T) {
 		t.Errorf("got %d calls and %v", calls, err)
 	}
 }
+
+// TestCheckReasons makes one fault of each sort.
+func TestCheckReasons(t *testing.T) {
+	var pairs []pair
+	for i := range 60 {
+		pairs = append(pairs, pair{string(rune('A'+i%26)) + "key" + string(rune('a'+i/26)), "value"})
+	}
+	l := &layout{size: 512, overhead: overhead}
+	index := func(p []byte, i int) []byte { return p[overhead+2*i : overhead+2*i+2] }
+	swap := func(a, b []byte) {
+		for i := range a {
+			a[i], b[i] = b[i], a[i]
+		}
+	}
+	for _, c := range []struct {
+		kind Kind
+		want string
+		harm func(data []byte) []byte
+	}{
+		{Hash, "is out of order", func(d []byte) []byte {
+			p := d[512:1024]
+			swap(p[l.index(p, 0)+1:][:5], p[l.index(p, 2)+1:][:5])
+			return d
+		}},
+		{Hash, "lookups look in bucket", func(d []byte) []byte { d[512+l.index(d[512:], 0)+5] ^= 1; return d }},
+		{Hash, "is there twice", func(d []byte) []byte {
+			p := d[512:1024]
+			copy(p[l.index(p, 2)+1:][:5], p[l.index(p, 0)+1:])
+			return d
+		}},
+		{Hash, "in the free list and in use", func(d []byte) []byte { d[offFree] = 1; return d }},
+		{Hash, "nothing leads to the page", func(d []byte) []byte { d[offLastPgno]++; return append(d, make([]byte, 512)...) }},
+		{Hash, "the item area begins at", func(d []byte) []byte { d[512+offHigh]--; return d }},
+		{Btree, "is out of order", func(d []byte) []byte {
+			p := d[1024:]
+			swap(index(p, 0), index(p, 2))
+			return d
+		}},
+		{Btree, "belongs to a later page", func(d []byte) []byte { p := d[1024:]; p[l.index(p, 4)+3] = 'z'; return d }},
+		{Btree, "belongs to an earlier page", func(d []byte) []byte { p := d[1536:]; p[l.index(p, 0)+3] = ' '; return d }},
+		{Btree, "two items overlap", func(d []byte) []byte {
+			p := d[1024:]
+			copy(index(p, 1), index(p, 3))
+			return d
+		}},
+		{Btree, "the leaf follows page", func(d []byte) []byte { d[1536+offPrev]++; return d }},
+		{Btree, "but it says page", func(d []byte) []byte { d[1024+offNext]++; return d }},
+		{Btree, "the last leaf goes on", func(d []byte) []byte { d[len(d)-512+offNext]++; return d }},
+	} {
+		r, err := FromBytes(c.harm(build(t, c.kind, &BuildOptions{PageSize: 512}, pairs)))
+		if err != nil {
+			t.Fatalf("%s: %v", c.want, err)
+		}
+		faults, _ := checkAll(r)
+		if !strings.Contains(strings.Join(faults, "\n"), c.want) {
+			t.Errorf("want a fault %q, got %q", c.want, faults)
+		}
+	}
+}
