@@ -84,8 +84,12 @@ func TestTruncatedUnderReader(t *testing.T) {
 	for _, f := range Formats() {
 		path := FileName(f, filepath.Join(t.TempDir(), "m"))
 		b := NewBuilder(f, nil)
+		value := "some value that takes room"
+		if f == CDB { // which reads files up to 8 MiB into memory
+			value = strings.Repeat(value, 50)
+		}
 		for i := range 8000 {
-			b.Add(fmt.Sprintf("key%06d", i), "some value that takes room")
+			b.Add(fmt.Sprintf("key%06d", i), value)
 		}
 		if _, err := b.WriteFile(ctx, path); err != nil {
 			t.Fatal(err)
