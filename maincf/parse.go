@@ -14,7 +14,7 @@ import (
 // finding for each of them.
 func Parse(name string, src []byte) (*File, error) {
 	p := parser{text: string(src)}
-	f := &File{name: name, size: len(src), src: p.text, entries: make([]Entry, 0, len(src)/48+8)}
+	f := &File{name: name, size: len(src), src: p.text, entries: make([]Entry, 0, len(src)/36+8)}
 	for it := range cflines.Split(src) {
 		f.entries = append(f.entries, p.entry(it))
 	}
@@ -41,16 +41,23 @@ type parser struct {
 	sets     []Assignment
 	comments []Comment
 	blanks   []Blank
+
+	setBlock, commentBlock, blankBlock int // sizes of the last blocks
 }
 
-const block = 64 // entries allocated at once
+// block is how many entries to allocate at once, the first time and later:
+// ever more, so that neither a small file nor a large one pays for the other.
+func block(last *int) int {
+	*last = min(max(16, 2**last), 512)
+	return *last
+}
 
 func (p *parser) entry(it cflines.Item) Entry {
 	n := node{raw: p.text[it.Start:it.End], offset: it.Start, line: it.Line}
 	switch it.Kind {
 	case cflines.Blank:
 		if len(p.blanks) == 0 {
-			p.blanks = make([]Blank, block)
+			p.blanks = make([]Blank, block(&p.blankBlock))
 		}
 		e := &p.blanks[0]
 		p.blanks = p.blanks[1:]
@@ -58,7 +65,7 @@ func (p *parser) entry(it cflines.Item) Entry {
 		return e
 	case cflines.Comment:
 		if len(p.comments) == 0 {
-			p.comments = make([]Comment, block)
+			p.comments = make([]Comment, block(&p.commentBlock))
 		}
 		e := &p.comments[0]
 		p.comments = p.comments[1:]
@@ -66,7 +73,7 @@ func (p *parser) entry(it cflines.Item) Entry {
 		return e
 	}
 	if len(p.sets) == 0 {
-		p.sets = make([]Assignment, block)
+		p.sets = make([]Assignment, block(&p.setBlock))
 	}
 	e := &p.sets[0]
 	e.node = n
