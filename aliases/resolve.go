@@ -70,6 +70,8 @@ func (x *Expander) resolvePlain(src []byte, toks []mailaddr.Token) (r resolved, 
 	at := -1
 	for i, t := range toks {
 		switch {
+		case t.Kind == mailaddr.Atom && string(src[t.Start:t.End]) == `\`:
+			return r, false // an empty atom
 		case t.Kind == mailaddr.Atom && (i == 0 || toks[i-1].Kind == mailaddr.Operator):
 		case t.Op == '.':
 		case t.Op == '@' && at < 0 && i > 0:
