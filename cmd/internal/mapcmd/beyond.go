@@ -143,7 +143,7 @@ func (c *command) convertOne(j *job) error {
 // openAny opens "type:name", or a table file by its path, whatever it is.
 func (c *command) openAny(name string) (*lookup, error) {
 	if r, err := hashmap.Open(name, nil); err == nil {
-		return &lookup{r, name}, nil
+		return &lookup{r, name, true}, nil
 	} else if _, serr := os.Stat(name); serr == nil {
 		return nil, fmt.Errorf("open database %s: %s", name, cause(err))
 	}

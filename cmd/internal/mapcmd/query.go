@@ -3,7 +3,6 @@ package mapcmd
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/postfixkit/postfixkit/diag"
 	"github.com/postfixkit/postfixkit/hashmap"
-	"github.com/postfixkit/postfixkit/internal/casefold"
 	"github.com/postfixkit/postfixkit/table"
 	"github.com/postfixkit/postfixkit/textmap"
 )
@@ -25,6 +23,7 @@ import (
 type lookup struct {
 	table table.Closer
 	name  string
+	quiet bool // lookups say nothing by themselves, so several may run at once
 }
 
 // utf8Mode is whether keys and values are checked and folded as UTF-8.
@@ -57,7 +56,7 @@ func (c *command) open(operand string) (*lookup, error) {
 		return c.openOther(spec)
 	}
 	file := hashmap.FileName(format, spec.Name)
-	l := &lookup{name: spec.Type + ":" + file}
+	l := &lookup{name: spec.Type + ":" + file, quiet: true}
 	if format == hashmap.LMDB {
 		l.name = spec.String()
 	}
@@ -93,23 +92,18 @@ func (c *command) openText(spec table.Spec) (*lookup, error) {
 		return nil, fmt.Errorf("read database %s: %s", spec.Name, cause(err))
 	}
 	if c.noFold {
-		return &lookup{m, spec.String()}, nil
+		return &lookup{m, spec.String(), true}, nil
 	}
-	return &lookup{folded{m, c.utf8Mode()}, spec.String()}, nil
+	return &lookup{nopClose{hashmap.Folded(m, c.utf8Mode())}, spec.String(), true}, nil
 }
 
-// folded looks keys up in the form the table was read in.
-type folded struct {
-	*hashmap.Memory
-	utf8 bool
-}
+// nopClose is a table in memory, which has nothing to close.
+type nopClose struct{ table.Lister }
 
-func (f folded) Lookup(ctx context.Context, key string) (string, bool, error) {
-	return f.Memory.Lookup(ctx, casefold.String(key, f.utf8))
-}
+func (nopClose) Close() error { return nil }
 
-func (f folded) AppendLookup(dst, key []byte) ([]byte, bool, error) {
-	return f.Memory.AppendLookup(dst, []byte(casefold.String(string(key), f.utf8)))
+func (n nopClose) AppendLookup(dst, key []byte) ([]byte, bool, error) {
+	return n.Lister.(table.Appender).AppendLookup(dst, key)
 }
 
 // openOther opens a table of a type that is no indexed file.
@@ -134,7 +128,7 @@ func (c *command) openOther(spec table.Spec) (*lookup, error) {
 		}
 		return nil, err
 	}
-	return &lookup{t, spec.String()}, nil
+	return &lookup{t, spec.String(), false}, nil
 }
 
 // get looks a key up and says what Postfix says about the answer.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"runtime"
 
-	"github.com/postfixkit/postfixkit/hashmap"
 	"github.com/postfixkit/postfixkit/internal/casefold"
 	"github.com/postfixkit/postfixkit/table"
 )
@@ -130,9 +129,7 @@ func (s *searcher) concurrent() bool {
 		return false
 	}
 	for _, l := range s.opened {
-		switch l.table.(type) {
-		case *hashmap.Reader, folded, *hashmap.Memory:
-		default:
+		if !l.quiet {
 			return false
 		}
 	}
