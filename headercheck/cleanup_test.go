@@ -94,7 +94,7 @@ virtual_gid_maps = static:65534
 		" indented after header\n\nact: WARN body\n",
 	}
 	type outcome struct {
-		reply, log, mail string
+		reply, log string
 	}
 	var want []outcome
 	for i, m := range messages {

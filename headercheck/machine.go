@@ -60,7 +60,6 @@ type machine struct {
 	spare    []byte // swapped with head, so that a part given out stays valid
 	headLine int
 	headLast int
-	cut      bool
 	wasMore  bool // the record before goes on in this one
 	offset   int64
 }

@@ -198,7 +198,7 @@ func FuzzEdit(f *testing.F) {
 					kept[o] = o.Spec()
 				}
 			}
-			err, after := edit(t, file, s, program[0]%11, name, value)
+			after, err := edit(t, file, s, program[0]%11, name, value)
 			if err == errSkip {
 				consistent(t, file)
 				continue
@@ -226,13 +226,13 @@ func FuzzEdit(f *testing.F) {
 var errSkip = errors.New("skip")
 
 // edit makes one edit, checks its result and returns the service it is about.
-func edit(t *testing.T, file *File, s *Service, op byte, name, value string) (error, *Service) {
+func edit(t *testing.T, file *File, s *Service, op byte, name, value string) (*Service, error) {
 	if op == 0 {
 		n, err := file.Add(Spec{Name: name, Type: Unix, Command: "smtp", Args: []string{"-v", "-o", "a=b c", value}})
 		if err == nil && !strings.HasPrefix(value, "-") && (n.Name() != name || file.Service(name, Unix) != n || !slices.Equal(n.Args(), []string{"-v", "-o", "a=b c", value})) {
 			t.Fatalf("Add: %q", n.Spec())
 		}
-		return err, n
+		return n, err
 	}
 	if s == nil {
 		return nil, nil
@@ -245,7 +245,7 @@ func edit(t *testing.T, file *File, s *Service, op byte, name, value string) (er
 		if got, ok := s.Option(name); err == nil && (!ok || got != value) {
 			t.Fatalf("option %q is %q, want %q in %q", name, got, value, file.src)
 		}
-		return err, s
+		return s, err
 	case 2:
 		if s.DeleteOption(name); s.file == nil {
 			t.Fatal("gone")
@@ -258,9 +258,9 @@ func edit(t *testing.T, file *File, s *Service, op byte, name, value string) (er
 		if err == nil && s.Name() != name {
 			t.Fatalf("name is %q, want %q", s.Name(), name)
 		}
-		return err, s
+		return s, err
 	case 4:
-		return s.SetField(FieldWakeup, "1000?"), s
+		return s, s.SetField(FieldWakeup, "1000?")
 	case 5:
 		args := append(s.Args(), name, value)
 		// Option letters that are joined come back apart.
@@ -269,16 +269,16 @@ func edit(t *testing.T, file *File, s *Service, op byte, name, value string) (er
 		if got := s.Args(); err == nil && !slices.Equal(got, args) && !joined {
 			t.Fatalf("args are %q, want %q", got, args)
 		}
-		return err, s
+		return s, err
 	case 6:
 		args := s.Args()
 		if len(args) > 0 {
 			args = slices.Delete(args, len(args)/2, len(args)/2+1)
 		}
-		return s.SetArgs(args), s
+		return s, s.SetArgs(args)
 	case 7:
 		if err := file.Delete(s); err != nil {
-			return err, s
+			return s, err
 		}
 		if s.file != nil {
 			t.Fatal("still there")
@@ -289,21 +289,21 @@ func edit(t *testing.T, file *File, s *Service, op byte, name, value string) (er
 		if err == nil && (s.Disabled() || was && file.Service(s.Name(), s.Type()) != s) {
 			t.Fatalf("not enabled: %q", file.src)
 		}
-		return err, s
+		return s, err
 	case 9:
 		err := file.CommentOut(s)
 		if err != nil || was {
-			return err, s
+			return s, err
 		}
 		// The way back gives the same bytes when every line was found again.
 		if fmt.Sprint(s.Spec()) != fmt.Sprint(spec) || strings.Contains(before, "\x00") {
-			return errSkip, s
+			return s, errSkip
 		}
 		c := file.Clone()
 		if d := c.all()[slices.Index(file.all(), s)]; c.Enable(d) == nil && string(c.src) != before {
 			t.Fatalf("commented out\n%q\ngives\n%q\nand back\n%q", before, file.src, c.src)
 		}
-		return nil, s
+		return s, nil
 	case 10:
 		n, err := file.Duplicate(s, name, Unix)
 		if err == nil && !strings.HasPrefix(value, "-") && (n.Name() != name || n.Disabled() != was) {
@@ -313,9 +313,9 @@ func edit(t *testing.T, file *File, s *Service, op byte, name, value string) (er
 		if e := diffEdit([]byte(before), file.src); err == nil && (e.Start != e.End || e.New == "") {
 			t.Fatalf("copy made\n%q of\n%q", file.src, before)
 		} else if err == nil {
-			return errSkip, s
+			return s, errSkip
 		}
-		return err, s
+		return s, err
 	}
-	return nil, s
+	return s, nil
 }

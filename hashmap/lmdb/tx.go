@@ -25,7 +25,6 @@ type tx struct {
 // A buffer is the memory of a tx that reads: the page it is at.
 type buffer struct {
 	page [maxPage]byte
-	meta [256]byte
 }
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}

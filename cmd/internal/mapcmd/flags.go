@@ -29,7 +29,7 @@ type settings struct {
 	verify, ifStale       bool
 	progress, jsonReport  bool
 	toText, internalKeys  bool
-	convert, output       string
+	convert               string
 	mode                  fs.FileMode
 	owner                 *atomicfile.Owner
 	help, version, manual bool
@@ -109,15 +109,15 @@ func definition(tool Tool) *getopt.Command {
 	return cmd
 }
 
-// oneOf is what Postfix 3.11 and later says when more than one of these
+// errOneOf is what Postfix 3.11 and later says when more than one of these
 // options is given.
-var oneOf = errors.New("specify only one of -d -i -q or -s")
+var errOneOf = errors.New("specify only one of -d -i -q or -s")
 
 // apply takes the options in their order; some conflicts depend on it.
 func (s *settings) apply(tool Tool, opts []getopt.Option) error {
 	action := func(conflict bool) error {
 		if conflict {
-			return oneOf
+			return errOneOf
 		}
 		return nil
 	}

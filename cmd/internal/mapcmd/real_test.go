@@ -34,7 +34,6 @@ type scenario struct {
 	files map[string]string
 	mode  fs.FileMode // of the files; 0 is 0644
 	owner int         // of the folder and the files, when run by root
-	umask int
 	steps []step
 }
 

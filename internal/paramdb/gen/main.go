@@ -113,7 +113,7 @@ func version(s string) string {
 		}
 		n[i] = v
 	}
-	return fmt.Sprintf("%d<<16|%d<<8|%d", n[0], n[1], n[2])
+	return fmt.Sprintf("0x%02x%02x%02x", n[0], n[1], n[2])
 }
 
 func writeParams(b *bytes.Buffer) {

@@ -48,7 +48,6 @@ type tree struct {
 	option      bool
 	first       int32 // node a walk enters it by
 	index       int32
-	next        int32
 }
 
 type treeKind uint8

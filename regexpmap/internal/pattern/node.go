@@ -194,7 +194,7 @@ type Features struct {
 	NewlineEnd  bool // a newline that ends the text is special
 	NewlineIn   bool // BeginInner or EndInner: newlines in the text are special
 	Lazy        bool
-	EmptyLoop   bool // a group captured in a loop whose body can match nothing
+	EmptyLoop   bool // a loop whose body can match nothing: where it ends is told differently by package regexp
 	Cells       int  // nodes after writing out all counted repetitions, capped
 	MaxRepeat   int
 	BranchReset bool
@@ -245,7 +245,7 @@ func (f *Features) inspect(n *Node, seen []bool) int {
 			f.Lazy = true
 		}
 		f.MaxRepeat = max(f.MaxRepeat, n.Min, n.Max)
-		if (n.Max < 0 || n.Max > 1) && hasCapture(n.Sub[0]) && MinLen(n.Sub[0]) == 0 {
+		if (n.Max < 0 || n.Max > 1) && MinLen(n.Sub[0]) == 0 {
 			f.EmptyLoop = true
 		}
 	}
@@ -260,18 +260,6 @@ func (f *Features) inspect(n *Node, seen []bool) int {
 		cells *= times
 	}
 	return cells
-}
-
-func hasCapture(n *Node) bool {
-	if n.Op == OpCapture {
-		return true
-	}
-	for _, s := range n.Sub {
-		if hasCapture(s) {
-			return true
-		}
-	}
-	return false
 }
 
 // MinLen returns a lower bound of the number of bytes the node takes.

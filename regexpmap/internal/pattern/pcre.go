@@ -82,7 +82,6 @@ func ParsePCRE(src string, flags PCREFlags) (*Pattern, error) {
 type pcreName struct {
 	name  string
 	group int
-	dup   bool
 }
 
 type lookbehind struct {
