@@ -113,7 +113,11 @@ func TestRealAlternating(t *testing.T) {
 				t.Parallel()
 				path := filepath.Join(t.TempDir(), "table.db")
 				want := map[string]string{}
-				for i := range 400 {
+				turns := 400
+				if !long() && (kind == Hash) != (start == "ours") {
+					turns = 60
+				}
+				for i := range turns {
 					want[fmt.Sprintf("user%d@example.org", i)] = fmt.Sprint("start", i)
 				}
 				if start == "ours" {

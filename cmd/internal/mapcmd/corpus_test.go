@@ -30,7 +30,10 @@ func TestCorpusBothWays(t *testing.T) {
 		return string(out)
 	}
 	for _, typ := range []string{"hash", "btree"} {
-		for _, file := range files {
+		for i, file := range files {
+			if typ == "btree" && i%4 != 0 && os.Getenv("POSTFIXKIT_LONG") == "" {
+				continue
+			}
 			src, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
@@ -59,5 +62,5 @@ func TestCorpusBothWays(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d files, two types, both ways", len(files))
+	t.Logf("%d files, both ways", len(files))
 }

@@ -76,7 +76,7 @@ func generationOf(t *testing.T, typ, path string, n int) string {
 // one or the new one, whole.
 func TestKilledBuild(t *testing.T) {
 	bin := buildTools(t)
-	const entries, kills = 20000, 5
+	const entries, kills = 10000, 3
 	for _, typ := range allTypes {
 		path := filepath.Join(t.TempDir(), "m")
 		generation(t, path, entries, 0)
@@ -161,7 +161,8 @@ func TestFailedBuild(t *testing.T) {
 			cmd.Process.Signal(signal)
 			time.Sleep(20 * time.Millisecond)
 			in.Close()
-			unchanged(signal.String(), msg.Bytes(), cmd.Wait())
+			werr := cmd.Wait()
+			unchanged(signal.String(), msg.Bytes(), werr)
 		}
 		if os.Geteuid() == 0 {
 			full := filepath.Join(dir, "full")
