@@ -130,7 +130,7 @@ type Info struct {
 // Info describes the table. It visits every page of it.
 func (t *Table) Info() (in Info, err error) {
 	err = t.view(func(tx *bbolt.Tx) error {
-		in = Info{Size: tx.Size(), PageSize: t.db.Info().PageSize, Bucket: string(t.bucket)}
+		in = Info{Size: tx.Size(), PageSize: t.pageSize, Bucket: string(t.bucket)}
 		if b := t.in(tx); b != nil {
 			s := b.Stats()
 			in.Records, in.Depth, in.Branches, in.Leaves = int64(s.KeyN), s.Depth, s.BranchPageN, s.LeafPageN

@@ -54,6 +54,7 @@ type Options struct {
 
 // A Table is a table in a bbolt file. It is safe for concurrent use.
 type Table struct {
+	pageSize int
 	path     string
 	opts     Options
 	readOnly bool
@@ -155,6 +156,7 @@ func (t *Table) openDB(readOnly bool) (err error) {
 		return t.translate(err)
 	}
 	t.db = db
+	t.pageSize = db.Info().PageSize // asked once: Info looks at the mapping without a lock
 	return nil
 }
 
@@ -270,7 +272,7 @@ func (t *Table) begin(write bool) (tx *bbolt.Tx, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("boltmap: %w", err)
 	}
-	if st.Size() < 2*int64(t.db.Info().PageSize) {
+	if st.Size() < 2*int64(t.pageSize) {
 		return nil, &CorruptError{Path: t.path, Offset: st.Size(), Reason: "the file was truncated while it was open"}
 	}
 	defer t.guard(debug.SetPanicOnFault(true), &err, true)
