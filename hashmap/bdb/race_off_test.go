@@ -1,0 +1,5 @@
+//go:build !race
+
+package bdb
+
+const raced = false
