@@ -31,6 +31,8 @@
 //     memory. Its sub-packages know the formats and nothing of Postfix.
 //   - regexpmap, cidrmap: pattern tables that stay fast with many rules.
 //   - socketmap, tcptable, proxymap: tables on servers, and the servers.
+//   - sqlmap: mysql:, pgsql: and sqlite: tables over database/sql, with your
+//     driver.
 //
 // What the answers mean:
 //
