@@ -3,8 +3,12 @@ package postfixkit_test
 import (
 	"encoding/json"
 	"errors"
+	"go/parser"
+	"go/token"
 	"io"
+	"io/fs"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -111,9 +115,6 @@ func TestImportRules(t *testing.T) {
 		}
 		for _, imp := range p.Imports {
 			if first, _, _ := strings.Cut(imp, "/"); !strings.Contains(first, ".") {
-				if imp == "C" {
-					t.Errorf("%s uses cgo", pkg)
-				}
 				continue // standard library
 			}
 			imp = relative(imp)
@@ -141,5 +142,31 @@ func TestTestSupportStaysInTests(t *testing.T) {
 				t.Errorf("%s imports internal/%s outside its tests", pkg, support)
 			}
 		}
+	}
+}
+
+// TestNoCgo looks at every Go file of the repository, those for other systems
+// and of the modules beside this one too.
+func TestNoCgo(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || d.IsDir() {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			if strings.Contains(path, "testdata") {
+				return nil
+			}
+			return err
+		}
+		for _, imp := range f.Imports {
+			if imp.Path.Value == `"C"` {
+				t.Errorf("%s uses cgo", path)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -4,7 +4,8 @@
 # says what the tests go without.
 set -eu
 
-packages="postfix postfix-lmdb postfix-cdb postfix-pcre db5.3-util lmdb-utils tinycdb postgresql"
+packages="postfix postfix-lmdb postfix-cdb postfix-pcre db5.3-util lmdb-utils tinycdb postgresql
+	gcc libc6-dev libdb5.3-dev liblmdb-dev libcdb-dev"
 missing=
 for p in $packages; do
 	if ! dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed'; then

@@ -1,29 +1,37 @@
 package clib
 
-import "errors"
-
-// ErrMissing says that a library is not on this machine, or that this program
-// was built without cgo.
-var ErrMissing = errors.New("library not found")
+import (
+	"encoding/binary"
+	"os"
+)
 
 // Keys are many keys one behind the other, so that neither side pays for
 // finding them in memory.
 type Keys struct {
-	Slab []byte
-	Ends []uint32 // key i is Slab[Ends[i]:Ends[i+1]]
+	slab []byte
+	ends []uint32 // key i is slab[ends[i]:ends[i+1]]
 }
 
 // Add appends a key.
 func (k *Keys) Add(key []byte) {
-	if k.Ends == nil {
-		k.Ends = append(k.Ends, 0)
+	if k.ends == nil {
+		k.ends = append(k.ends, 0)
 	}
-	k.Slab = append(k.Slab, key...)
-	k.Ends = append(k.Ends, uint32(len(k.Slab)))
+	k.slab = append(k.slab, key...)
+	k.ends = append(k.ends, uint32(len(k.slab)))
 }
 
 // Len returns how many keys there are.
-func (k *Keys) Len() int { return max(len(k.Ends)-1, 0) }
+func (k *Keys) Len() int { return max(len(k.ends)-1, 0) }
 
 // Key returns key i.
-func (k *Keys) Key(i int) []byte { return k.Slab[k.Ends[i]:k.Ends[i+1]] }
+func (k *Keys) Key(i int) []byte { return k.slab[k.ends[i]:k.ends[i+1]] }
+
+// writeFile writes the keys as c/lookup.c reads them.
+func (k *Keys) writeFile(path string) error {
+	b := binary.NativeEndian.AppendUint32(nil, uint32(k.Len()))
+	for _, end := range k.ends {
+		b = binary.NativeEndian.AppendUint32(b, end)
+	}
+	return os.WriteFile(path, append(b, k.slab...), 0o644)
+}
