@@ -121,7 +121,12 @@ func TestGet(t *testing.T) {
 		t.Error("found what is not there")
 	}
 	ctx := context.Background()
-	for _, key := range []string{`two words`, `"Two Words"`, `two\ words`} {
+	for _, key := range []string{"nobody", `two\ words`, `roo\t`, `root\`, `"root`} {
+		if v, ok, err := f.Lookup(ctx, key); ok || err != nil {
+			t.Errorf("Lookup(%q) = %q, %v: another spelling is another key", key, v, err)
+		}
+	}
+	for _, key := range []string{`two words`, `"Two Words"`} {
 		if v, ok, err := f.Lookup(ctx, key); v != `"|/bin/x -f \"a b\"", /var/mail/x, :include:/etc/list` || !ok || err != nil {
 			t.Errorf("Lookup(%q) = %q, %v, %v", key, v, ok, err)
 		}

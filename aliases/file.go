@@ -195,14 +195,19 @@ func (f *File) Lookup(_ context.Context, key string) (value string, found bool, 
 	return a.Value(), true, nil
 }
 
-// findEither is Find for a name in internal or in external form.
+// findEither is Find for a name in internal form, or in the external form that
+// a table has: another spelling of it, such as a needless backslash, is another
+// key.
 func (f *File) findEither(key string) *Alias {
-	a := f.Find(key)
-	if a == nil && strings.ContainsAny(key, "\"\\") {
-		src := []byte(key)
-		a = f.Find(string(mailaddr.AppendInternalList(nil, src, mailaddr.Scan(nil, src))))
+	if a := f.Find(key); a != nil || !strings.ContainsAny(key, "\"\\") {
+		return a
 	}
-	return a
+	src := []byte(key)
+	a := f.Find(string(mailaddr.AppendInternalList(nil, src, mailaddr.Scan(nil, src))))
+	if key = f.fold(key); a != nil && (f.fold(a.Key()) == key || f.fold(mailaddr.QuoteLocal(a.name)) == key) {
+		return a
+	}
+	return nil
 }
 
 // Locate returns the line of the alias that answers key; see table.Locator.
