@@ -6,17 +6,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
+	"github.com/postfixkit/postfixkit/headercheck"
 	"github.com/postfixkit/postfixkit/maincf"
 )
 
 // config is what the commands want to know of main.cf.
 type config struct {
 	dir         string
-	defaultType string // default_database_type
-	utf8        bool   // smtputf8_enable
-	hostname    string // myhostname, for YP_MASTER_NAME
-	queueDir    string // queue_directory, where the socket of proxymap(8) is
+	defaultType string              // default_database_type
+	utf8        bool                // smtputf8_enable
+	hostname    string              // myhostname, for YP_MASTER_NAME
+	queueDir    string              // queue_directory, where the socket of proxymap(8) is
+	limits      headercheck.Options // header_size_limit, mime_*_limit, for -h, -b and -m
 }
 
 // readConfig reads main.cf from -c, MAIL_CONFIG or /etc/postfix. Without one
@@ -71,5 +74,32 @@ func readConfig(c *command) (config, error) {
 			cfg.hostname = v.Text
 		}
 	}
+	if c.messageMode() {
+		for name, limit := range map[string]*int{
+			"header_size_limit":          &cfg.limits.HeaderSize,
+			"mime_boundary_length_limit": &cfg.limits.BoundaryLength,
+			"mime_nesting_limit":         &cfg.limits.Nesting,
+		} {
+			if *limit, err = positive(&env, name); err != nil {
+				return cfg, err
+			}
+		}
+	}
 	return cfg, nil
+}
+
+// positive returns a parameter that is a number, at least 1.
+func positive(env *maincf.Env, name string) (int, error) {
+	v, err := env.Eval(name)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(v.Text, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("bad numerical configuration: %s = %s", name, v.Text)
+	}
+	if n < 1 {
+		return 0, fmt.Errorf("invalid %s parameter value %d < 1", name, n)
+	}
+	return int(n), nil
 }

@@ -85,6 +85,9 @@ func Main(ctx context.Context, tool Tool, args []string, env Env) int {
 
 func (c *command) run(args []string) error {
 	def := definition(c.Tool)
+	if c.Getenv("MAIL_VERBOSE") != "" {
+		c.verbose++
+	}
 	opts, operands, err := def.Parse(args)
 	if err := c.settings.apply(c.Tool, opts); err != nil {
 		return err

@@ -15,7 +15,7 @@ func (c *command) queryMessage(operands []string) error {
 	defer s.close()
 	found := false
 	var value []byte
-	for key, err := range headercheck.Keys(c.Stdin, headercheck.KeyOptions{Headers: c.header, Body: c.body, MIME: c.mime}) {
+	for key, err := range headercheck.Keys(c.Stdin, headercheck.KeyOptions{Headers: c.header, Body: c.body, MIME: c.mime, Limits: c.cfg.limits}) {
 		if err != nil {
 			return fmt.Errorf("read error: %s", cause(err))
 		}

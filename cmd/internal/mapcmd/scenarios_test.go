@@ -216,3 +216,42 @@ func commandLines(tool string) (all []scenario) {
 	}
 	return all
 }
+
+// withConfig are runs with a main.cf of their own.
+func withConfig() (all []scenario) {
+	const message = "Subject: one two three four five six\n\tseven eight nine ten eleven twelve\n thirteen\n" +
+		"Content-Type: multipart/mixed; boundary=\"abcdefgh\"\n\nbody\n--abcdefgh\nX-One: 1\n" +
+		"Content-Type: message/rfc822\n\nX-Inner: 1\n\ninner text\n--abcdxxxx\nX-Two: 2\n\ntext\n--abcdefgh--\nend\n"
+	for i, config := range []string{
+		"", "compatibility_level = 3.7\n", "default_database_type = btree\n", "default_database_type = $mail_name\n", "smtputf8_enable = no\n",
+		"smtputf8_enable = yes\n", "header_size_limit = 40\n", "header_size_limit = 1\n", "header_size_limit = 0\n", "header_size_limit = -5\n", "header_size_limit = ten\n",
+		"header_size_limit = 99999999999\n", "mime_boundary_length_limit = 4\n", "mime_nesting_limit = 1\n", "mime_nesting_limit = 2\nmime_boundary_length_limit = $mime_nesting_limit\n",
+		"body_checks_size_limit = 3\n", "disable_mime_input_processing = yes\n",
+	} {
+		files := map[string]string{"main.cf": config, "m": "a 1\nStra\xdfe 2\nStra\xc3\x9fe 3\n", "any": "/./ hit\n"}
+		for _, args := range []string{"m", "-q STRASSE m", "-q stra\xdfe m", "-h -q - regexp:any", "-hm -q - regexp:any", "-b -q - regexp:any", "-bm -q - regexp:any", "-hbm -q - regexp:any"} {
+			if about := strings.Contains(config, "_limit") || strings.Contains(config, "mime"); about != strings.Contains(args, "regexp") {
+				continue
+			}
+			sc := scenario{name: fmt.Sprintf("config %d %s", i, args), files: files, steps: []step{{tool: "postmap", args: strings.Split(args, " "), stdin: message}}}
+			if strings.HasPrefix(args, "-q") {
+				sc.steps = append([]step{{tool: "postmap", args: []string{"m"}}}, sc.steps...)
+			}
+			all = append(all, sc)
+		}
+	}
+	return all
+}
+
+// verbose are runs with -v: warnings and answers stay what they are.
+func verbose() (all []scenario) {
+	for _, line := range []string{"-v hash:m", "-vv btree:m", "-v -q a hash:m", "-v -s hash:m", "-vq nosuch hash:m", "-v -d a hash:m", "-v -d nosuch hash:m", "-v -q - regexp:re", "-v -X"} {
+		sc := scenario{name: "verbose " + line, files: map[string]string{"m": "a 1\na 2\nB 3\nalone\n", "re": "/a/ x\n/(/ y\n"}}
+		if !strings.HasSuffix(line, " hash:m") || strings.Contains(line, " -") || strings.Contains(line, "-vq") {
+			sc.steps = append(sc.steps, step{tool: "postmap", args: []string{"hash:m"}})
+		}
+		sc.steps = append(sc.steps, step{tool: "postmap", args: strings.Split(line, " "), stdin: "a\nb\n"})
+		all = append(all, sc)
+	}
+	return all
+}
