@@ -123,6 +123,26 @@ main.cf:10:12: error: parameter mydomain refers to itself: $mydomain -> $mydomai
 	if got := e.Check().Error(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+	e = env(t, "relayhost = ${{$myhostname} == {a} ? {b} : {c}}\nmyorigin = x\n  ${mydomain?{$mydomain}:{z}}\n"+
+		"mydomain = ${{$compatibility_level} <level {3.6} ? {no} : {yes}}\nmydestination = x ${domain_to_ascii{$mydomain}}\ninet_interfaces = ${mail_name?all}\n")
+	for _, c := range []struct {
+		v    Version
+		want string
+	}{
+		{Version{Major: 2, Minor: 11}, `main.cf:1:16: error: a comparison needs Postfix 3.0 [newer-syntax]
+main.cf:3:5: error: ${name?{text}:{text}} needs Postfix 3.0 [newer-syntax]
+main.cf:4:15: error: a comparison of levels needs Postfix 3.6 [newer-syntax]
+main.cf:4:16: warning: $compatibility_level has neither a value nor a default [undefined-name]
+main.cf:5:21: error: a function needs Postfix 3.11 [newer-syntax]`},
+		{Version{Major: 3, Minor: 6}, `main.cf:5:21: error: a function needs Postfix 3.11 [newer-syntax]`},
+		{Version{}, ""},
+	} {
+		e.Version = c.v
+		if got := e.Check().Error(); got != c.want {
+			t.Errorf("%v: got\n%s\nwant\n%s", c.v, got, c.want)
+		}
+	}
+	e = env(t, "mynetwork = 10.0.0.0/8\n")
 	fixes := e.Check()[0].Fixes
 	if len(fixes) == 0 || fixes[0].Message != "rename to mynetworks" {
 		t.Errorf("fixes: %+v", fixes)

@@ -1,6 +1,7 @@
 package maincf
 
 import (
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -350,6 +351,7 @@ func (e *Env) Unused() iter.Seq[*Assignment] {
 //   - "ignored-parameter": accepted by the release but without effect;
 //   - "read-only-parameter": only Postfix sets it;
 //   - "bad-value": not of the type, or outside the limits, of the parameter;
+//   - "newer-syntax": an expression that the release does not know;
 //   - "bad-expression": not in the $name language, or referring to itself.
 //
 // What [File.Check] finds in the text alone is not repeated.
@@ -435,6 +437,16 @@ func (e *Env) checkName(a *Assignment, u *usage, report reporter) bool {
 }
 
 func (e *Env) checkValue(a *Assignment, report reporter) {
+	newer := false
+	macro.Newer(a.Value(), func(s macro.Syntax, offset int) {
+		if paramdb.V(s.Major, s.Minor, 0) > e.Version.packed() {
+			report(diag.Error, diag.Span{Start: a.ValuePos(offset)}, "newer-syntax", fmt.Sprintf("%s needs Postfix %d.%d", s.What, s.Major, s.Minor))
+			newer = true
+		}
+	})
+	if newer {
+		return
+	}
 	if _, err := e.expandValue(a); err != nil {
 		report(diag.Error, a.ValueSpan(), "bad-expression", err.Error())
 		return

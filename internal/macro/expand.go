@@ -253,14 +253,54 @@ func (r *run) call(e expression, depth int) error {
 // conditions, with its place in text; test is set for ${name?…} and
 // ${name:…}. It does not look into values.
 func Names(text string, found func(name string, offset int, test bool)) error {
+	return references(text, func(e expression, at func(part string) int) {
+		if e.rel == nil && !e.call {
+			found(e.name, at(e.name), e.test)
+		}
+	})
+}
+
+// A Syntax is a part of the language that not every release knows.
+type Syntax struct {
+	What         string
+	Major, Minor int // the first release that knows it
+}
+
+var (
+	braces    = Syntax{"${name?{text}:{text}}", 3, 0}
+	relations = Syntax{"a comparison", 3, 0}
+	levels    = Syntax{"a comparison of levels", 3, 6}
+	calls     = Syntax{"a function", 3, 11}
+)
+
+// Newer calls found for every piece of syntax in text that came with Postfix
+// 3.0 or later, with its place in text.
+func Newer(text string, found func(s Syntax, offset int)) error {
+	return references(text, func(e expression, at func(part string) int) {
+		switch {
+		case e.call:
+			found(calls, at(e.name))
+		case e.rel != nil && e.rel.suffix != "":
+			found(levels, at(e.rel.left))
+		case e.rel != nil:
+			found(relations, at(e.rel.left))
+		case e.braced:
+			found(braces, at(e.name))
+		}
+	})
+}
+
+// references calls visit for every reference in text, the outer before the
+// inner ones; at gives the place in text of a part of the expression.
+func references(text string, visit func(e expression, at func(part string) int)) error {
 	if strings.IndexByte(text, '$') < 0 {
 		return nil
 	}
 	steps := 0
-	return names(text, 0, 0, &steps, found)
+	return walk(text, 0, 0, &steps, visit)
 }
 
-func names(text string, offset, depth int, steps *int, found func(string, int, bool)) error {
+func walk(text string, offset, depth int, steps *int, visit func(expression, func(string) int)) error {
 	for p, err := range Split(text) {
 		if err != nil {
 			return err
@@ -277,17 +317,16 @@ func names(text string, offset, depth int, steps *int, found func(string, int, b
 		}
 		// The parts are substrings: their place follows from their length.
 		within := func(part string) int { return offset + p.Start + strings.Index(text[p.Start:p.End], part) }
+		visit(e, within)
 		parts := []string{e.yes, e.no, e.arg}
 		if e.rel != nil {
 			parts = append(parts, e.rel.left, e.rel.right)
-		} else if !e.call {
-			found(e.name, within(e.name), e.test)
 		}
 		for _, part := range parts {
 			if strings.IndexByte(part, '$') < 0 {
 				continue
 			}
-			if err := names(part, within(part), depth+1, steps, found); err != nil {
+			if err := walk(part, within(part), depth+1, steps, visit); err != nil {
 				return err
 			}
 		}

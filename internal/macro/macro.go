@@ -151,6 +151,8 @@ type expression struct {
 	no    string // the text after ":"
 	isYes bool   // there is a "?"
 	isNo  bool   // there is a ":"
+
+	braced bool // one of the texts is in braces
 }
 
 type relation struct {
@@ -181,7 +183,7 @@ func parse(s string) (x expression, err error) {
 	i++
 	if question {
 		x.isYes = true
-		if x.yes, i, err = operand(s, i); err != nil || i == len(s) {
+		if x.yes, i, err = x.operand(s, i); err != nil || i == len(s) {
 			return x, err
 		}
 		if s[i] != ':' {
@@ -190,15 +192,16 @@ func parse(s string) (x expression, err error) {
 		i++
 	}
 	x.isNo = true
-	if x.no, i, err = operand(s, i); err == nil && i < len(s) {
+	if x.no, i, err = x.operand(s, i); err == nil && i < len(s) {
 		err = &Error{fmt.Sprintf("unexpected input at: \"...%s}>>>%.20s\"", x.no, s[i:]), -1}
 	}
 	return x, err
 }
 
 // operand reads "{text}", or else all that is left.
-func operand(s string, i int) (text string, after int, err error) {
+func (x *expression) operand(s string, i int) (text string, after int, err error) {
 	if brace, ok := atBrace(s, i); ok {
+		x.braced = true
 		return payload(s, brace)
 	}
 	return s[i:], len(s), nil

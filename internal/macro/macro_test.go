@@ -125,7 +125,8 @@ func TestAgainstReal(t *testing.T) {
 	}
 }
 
-// Texts that ask for far too much end with an error, and soon.
+// Texts that ask for far too much end with an error; without the limits this
+// test would not end at all.
 func TestHostile(t *testing.T) {
 	x := expander()
 	x.Lookup = func(name string) (string, bool) {
@@ -136,7 +137,6 @@ func TestHostile(t *testing.T) {
 		}
 		return "A", name == "a"
 	}
-	start := time.Now()
 	for _, text := range []string{
 		"$d0", strings.Repeat("${a?{", 20000) + strings.Repeat("}}", 20000), strings.Repeat("${", 1<<17), strings.Repeat("$(", 1<<17) + strings.Repeat(")", 1<<17),
 	} {
@@ -144,9 +144,6 @@ func TestHostile(t *testing.T) {
 			t.Errorf("%.20q…: no error", text)
 		}
 		Names(text, func(string, int, bool) {})
-	}
-	if d := time.Since(start); d > 30*time.Second {
-		t.Errorf("took %v", d)
 	}
 }
 

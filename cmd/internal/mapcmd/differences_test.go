@@ -114,7 +114,7 @@ func TestBuildAgainstPostmap(t *testing.T) {
 		}
 		all = some
 	}
-	b.runAll(all, runtime.NumCPU())
+	b.runAll(all, 4*runtime.NumCPU()) // many sleep
 }
 
 // A source with keys that lmdb cannot hold, in all its cases.
