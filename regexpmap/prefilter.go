@@ -1,7 +1,9 @@
 package regexpmap
 
 import (
+	"bytes"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/postfixkit/postfixkit/internal/literal"
@@ -21,17 +23,19 @@ import (
 type prefilter struct {
 	rules   []*Rule
 	matcher *literal.Matcher
-	known   []bool  // by rule: unmarked means that its pattern does not match
-	and     []bool  // by rule: unmarked means that its second pattern does not match
-	always  []int32 // rules to try for every key
-	ends    []int32 // by rule: the rule behind a condition's block
-	guards  bool    // there are conditions
+	known   []bool       // by rule: unmarked means that its pattern does not match
+	and     []bool       // by rule: unmarked means that its second pattern does not match
+	always  []int32      // rules to try for every key
+	also    [][][]needed // by rule: other sets its pattern needs, looked for before it is tried
+	ends    []int32      // by rule: the rule behind a condition's block
+	guards  bool         // there are conditions
 	pool    sync.Pool
 }
 
 // scratch is the state of one lookup.
 type scratch struct {
-	lower  []byte
+	lower  []byte // the key in lower case, once it is needed
+	anyEnd bool   // '$' of PCRE also holds before the newline that ends the key
 	marked []int32
 	guards []guardState // by rule; made when there are conditions
 	run    uint32
@@ -42,35 +46,78 @@ type guardState struct {
 	holds bool
 }
 
+// needed is a string of a set that is only looked for if another set of the
+// rule is there.
+type needed struct {
+	text           []byte
+	prefix, suffix bool
+}
+
 // maxShare is the share of texts a set of strings may be expected in before
 // looking for it is not worth while.
 const maxShare = 0.7
 
-// choose picks the set of strings that is expected in the fewest keys.
-func choose(sets [][]pattern.Literal, w *literal.Windows) []pattern.Literal {
-	var best []pattern.Literal
-	least := maxShare
-	for _, set := range sets {
-		total := 0.0
-		for _, l := range set {
-			cost, _ := w.Cost(l.Text)
-			if l.Prefix || l.Suffix {
-				cost /= 2
-			}
-			total += cost
+// share estimates the share of keys that have a string of the set.
+func share(set []pattern.Literal, w *literal.Windows) float64 {
+	total := 0.0
+	for _, l := range set {
+		cost := w.Cost(l.Text)
+		if l.Prefix || l.Suffix {
+			cost /= 2
 		}
-		if total < least {
-			least, best = total, set
+		if name, rest, ok := strings.Cut(l.Text, ":"); ok && l.Prefix {
+			cost = headerShare(name)
+			if rest = strings.TrimLeft(rest, " "); len(rest) > 3 {
+				cost *= w.Cost(rest)
+			}
+		}
+		total += cost
+	}
+	return total
+}
+
+// headerShare is about how many of all headers have a name: letters tell
+// little about that.
+func headerShare(name string) float64 {
+	switch {
+	case name == "received":
+		return 0.2
+	case strings.HasPrefix(name, "x-"):
+		return 0.01
+	}
+	return 0.05
+}
+
+// choose picks the set of strings that is expected in the fewest keys, and
+// other sets that tell something, too.
+func choose(sets [][]pattern.Literal, w *literal.Windows) (best []pattern.Literal, also [][]needed) {
+	least := maxShare
+	at := -1
+	for i, set := range sets {
+		if s := share(set, w); s < least {
+			least, at = s, i
 		}
 	}
-	return best
+	if at < 0 {
+		return nil, nil
+	}
+	for i, set := range sets {
+		if i != at && len(also) < 3 && len(set) <= 4 && share(set, w) < 0.4 {
+			one := make([]needed, len(set))
+			for k, l := range set {
+				one[k] = needed{[]byte(l.Text), l.Prefix, l.Suffix}
+			}
+			also = append(also, one)
+		}
+	}
+	return sets[at], also
 }
 
 // newPrefilter makes the filter of a table; required has the sets of strings
 // of each rule's pattern, and of its second pattern.
 func newPrefilter(t *Table, required []requiredStrings) *prefilter {
 	n := len(t.rules)
-	f := &prefilter{rules: t.rules, known: make([]bool, n), and: make([]bool, n), ends: make([]int32, n)}
+	f := &prefilter{rules: t.rules, known: make([]bool, n), and: make([]bool, n), also: make([][][]needed, n), ends: make([]int32, n)}
 	var windows literal.Windows
 	for _, q := range required {
 		for _, sets := range [][][]pattern.Literal{q.pattern, q.and} {
@@ -85,11 +132,11 @@ func newPrefilter(t *Table, required []requiredStrings) *prefilter {
 	for i, r := range t.rules {
 		f.guards = f.guards || r.If
 		f.ends[i] = int32(n)
-		set := choose(required[i].pattern, &windows)
-		f.known[i] = set != nil
+		set, also := choose(required[i].pattern, &windows)
+		f.known[i], f.also[i] = set != nil, also
 		if r.And != nil && !r.And.Negated && (set == nil || r.Negated) {
-			if s := choose(required[i].and, &windows); s != nil {
-				set, f.known[i], f.and[i] = s, false, true
+			if s, _ := choose(required[i].and, &windows); s != nil {
+				set, f.known[i], f.and[i], f.also[i] = s, false, true, nil
 			}
 		}
 		for _, l := range set {
@@ -124,25 +171,15 @@ func newPrefilter(t *Table, required []requiredStrings) *prefilter {
 // find returns the first rule that holds for key, or nil.
 func (f *prefilter) find(key []byte) *Rule {
 	// Most keys end here, without any memory from the pool.
-	var lowerBuffer [256]byte
-	var markedBuffer [32]int32
-	// '$' of PCRE also holds before a newline that ends the key.
+	var buffer [32]int32
 	anyEnd := len(key) > 0 && key[len(key)-1] == '\n'
-	var s *scratch
-	var marked []int32
-	if len(key) <= len(lowerBuffer) {
-		lower := literal.AppendLower(lowerBuffer[:0], key)
-		marked = f.matcher.Find(markedBuffer[:0], lower, anyEnd)
-		if len(marked) == 0 && len(f.always) == 0 {
-			return nil
-		}
-		s = f.pool.Get().(*scratch)
-		s.marked = append(s.marked[:0], marked...)
-	} else {
-		s = f.pool.Get().(*scratch)
-		s.lower = literal.AppendLower(s.lower[:0], key)
-		s.marked = f.matcher.Find(s.marked[:0], s.lower, anyEnd)
+	marked := f.matcher.Find(buffer[:0], key, anyEnd)
+	if len(marked) == 0 && len(f.always) == 0 {
+		return nil
 	}
+	s := f.pool.Get().(*scratch)
+	s.marked = append(s.marked[:0], marked...)
+	s.lower, s.anyEnd = s.lower[:0], anyEnd
 	r := f.search(s, key)
 	f.pool.Put(s)
 	return r
@@ -150,9 +187,6 @@ func (f *prefilter) find(key []byte) *Rule {
 
 // search tries the rules that s marks and those that are always tried.
 func (f *prefilter) search(s *scratch, key []byte) *Rule {
-	if len(s.marked) == 0 && len(f.always) == 0 {
-		return nil
-	}
 	if len(s.marked) > 1 {
 		slices.Sort(s.marked)
 		s.marked = slices.Compact(s.marked)
@@ -217,10 +251,45 @@ func (f *prefilter) holds(s *scratch, r *Rule, key []byte) bool {
 	if !f.known[r.index] {
 		return r.holds(key)
 	}
-	if _, marked := slices.BinarySearch(s.marked, r.index); marked {
+	if _, marked := slices.BinarySearch(s.marked, r.index); marked && s.has(f.also[r.index], key) {
 		return r.holds(key)
 	}
 	return r.Negated && !r.never && (r.And == nil || r.And.holds(key))
+}
+
+// has reports whether the key has a string of each set.
+func (s *scratch) has(sets [][]needed, key []byte) bool {
+	if len(sets) == 0 {
+		return true
+	}
+	if len(s.lower) == 0 {
+		s.lower = literal.AppendLower(s.lower, key)
+	}
+	for _, set := range sets {
+		if !s.hasOne(set) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *scratch) hasOne(set []needed) bool {
+	for i := range set {
+		l := &set[i]
+		var ok bool
+		switch {
+		case l.prefix:
+			ok = bytes.HasPrefix(s.lower, l.text)
+		case l.suffix:
+			ok = bytes.HasSuffix(s.lower, l.text) || s.anyEnd && bytes.HasSuffix(s.lower[:len(s.lower)-1], l.text)
+		default:
+			ok = bytes.Contains(s.lower, l.text)
+		}
+		if ok {
+			return true
+		}
+	}
+	return false
 }
 
 // requiredStrings are the sets of strings of a rule's patterns.

@@ -2,19 +2,28 @@
 // is the filter in front of pattern tables: a rule is only tried when a string
 // it needs is in the key.
 //
-// For each string one window of up to four bytes is kept, the one that is
-// rarest in the whole set of strings, in an open hash table behind a bitmap. A
-// pass over the text looks every window of the text up; on a hit the whole
-// string is compared. Strings that can only begin the text are looked up once. Memory is a few dozen bytes a string, and building takes
-// time linear in their total length: there is no automaton.
+// Strings are in ASCII lower case, and the text is compared as if it were.
+//
+// A string of seven bytes or more has a whole window of four bytes at one of
+// any four places that follow each other; so it is enough to look at every
+// fourth window of the text, if four windows of the string are known. Strings
+// of four to six bytes are found by windows of three bytes at every second
+// place, shorter ones by pairs of bytes at every place; each of these passes
+// is only made when there are such strings. Windows are kept in open hash
+// tables behind bitmaps; on a hit the whole string is compared. Strings that
+// can only begin or end the text are looked up once. Memory is about a hundred
+// bytes a string, and building takes time nearly linear in their total length:
+// there is no automaton.
 package literal
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
-// A Literal is one string to look for.
+// A Literal is one string to look for, in ASCII lower case.
 type Literal struct {
 	Text   string
 	Prefix bool  // only at the start of the text
@@ -24,323 +33,427 @@ type Literal struct {
 
 // A Matcher finds literals. It does not change and is safe for concurrent use.
 type Matcher struct {
-	text  []byte // of all literals, one after the other
-	lits  []entry
-	heads [2]grams // first eight, or four, bytes of literals with Prefix
-	tails [2]grams // last eight, or four, bytes of literals with Suffix
-	short []int32  // shorter literals with Prefix or Suffix
-	four  grams    // windows of four bytes
-	three grams    // literals of three bytes
-	two   []uint64 // bitmap of literals of two bytes; nil if there are none
-	pairs map[uint16][]int32
-	one   [256][]int32
-	ones  bool
+	text    []byte // of all literals, one after the other
+	lits    []entry
+	heads   [2]grams // first eight, or four, bytes of literals with Prefix
+	tails   [2]grams // last eight, or four, bytes of literals with Suffix
+	short   []int32  // shorter literals with Prefix or Suffix
+	long    grams    // windows of four bytes at every fourth place
+	medium  grams    // windows of three bytes at every second place
+	pairs   grams    // windows of two bytes
+	singles []int32  // literals of one byte
 }
 
-// An entry is a literal in the order of its window.
+// An entry is a literal.
 type entry struct {
 	start  uint32 // in text
 	size   uint16
-	window uint16 // offset of the window in the literal
 	prefix bool
 	suffix bool
 	id     int32
 }
 
-// grams is a set of windows with the entries of each.
+// grams is a set of windows with the literals of each.
 type grams struct {
 	bitmap []uint64
-	shift  uint // of the hash, for bits of the bitmap
+	shift  uint8 // of the hash, for bits of the bitmap
 	slots  []slot
-	mask   uint32
-	count  int
+	spread uint8 // of the hash, for slots
+	refs   []ref
 }
 
 type slot struct {
 	gram       uint32
-	first, end int32 // in lits; first == end: free
+	first, end int32 // in refs; first == end: free
+}
+
+// A ref is a window of a literal.
+type ref struct {
+	gram uint32
+	lit  int32
+	at   int32 // of the window, in the literal
 }
 
 func hash(gram uint32) uint32 { return gram * 0x9E3779B1 }
 
-// windowSize is how many bytes of a literal are looked up first.
-const windowSize = 4
+// Windows of text are taken with this bit of every byte set. That makes
+// letters lower case; what else becomes the same is told apart when the whole
+// string is compared.
+const (
+	fold4 = 0x20202020
+	fold8 = 0x2020202020202020
+)
 
-// window returns four bytes as a number.
-func window(b string) uint32 {
-	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+const (
+	longStride, longWindow     = 4, 4
+	mediumStride, mediumWindow = 2, 3
+	pairWindow                 = 2
+	minLong                    = longStride + longWindow - 1
+	minMedium                  = mediumStride + mediumWindow - 1
+)
+
+// maxShared is how many literals may share their first or last bytes before
+// they are looked for by other windows.
+const maxShared = 16
+
+// gram returns the first n bytes, two to four, as a number.
+func gram[T string | []byte](b T, n int) uint32 {
+	v := uint32(b[0]) | uint32(b[1])<<8
+	if n > 2 {
+		v |= uint32(b[2]) << 16
+	}
+	if n > 3 {
+		v |= uint32(b[3]) << 24
+	}
+	return v | fold4>>(8*(4-n))
 }
 
-// Cost estimates how often a literal's best window is met in a text, given how
-// often windows occur in all the literals of a set. Windows has what Count
-// counted.
-type Windows struct {
-	counts map[uint32]int32
-	total  int
+// edge makes a window of the first four or eight bytes of a text.
+func edge[T string | []byte](b T, n int) uint32 {
+	if n == 4 {
+		return gram(b, 4)
+	}
+	return wide(uint64(gram(b, 4)) | uint64(gram(b[4:], 4))<<32)
 }
 
-// Count adds the windows of a literal, once for the thing it belongs to.
-func (w *Windows) Count(text string) {
-	if w.counts == nil {
-		w.counts = map[uint32]int32{}
-	}
-	w.total++
-	for i := 0; i+windowSize <= len(text); i++ {
-		w.counts[window(text[i:])]++
-	}
-}
-
-// Cost estimates the share of texts that contain the literal's rarest window,
-// and returns its place.
-func (w *Windows) Cost(text string) (cost float64, at int) {
-	if len(text) < windowSize {
-		cost = 1
-		for i := 0; i < len(text); i++ {
-			cost *= frequency[text[i]]
-		}
-		return min(1, 300*cost), 0
-	}
-	cost = 2
-	for i := 0; i+windowSize <= len(text); i++ {
-		p := 100.0 // places in a text
-		for j := range windowSize {
-			p *= frequency[text[i+j]]
-		}
-		// What many of the literals contain is what the texts are like.
-		if w.total > 0 {
-			p += 0.3 * float64(w.counts[window(text[i:])]-1) / float64(w.total)
-		}
-		if p < cost {
-			cost, at = p, i
-		}
-	}
-	return cost, at
-}
-
-// frequency is about how often a byte occurs in lower-cased mail headers.
-var frequency = func() (f [256]float64) {
-	for i := range f {
-		f[i] = 0.0005
-	}
-	for i, c := range []byte(" etaoinsrhldcumfpgwybvkxjqz") {
-		f[c] = 0.13 / (1 + 0.35*float64(i))
-	}
-	for _, c := range []byte("0123456789.") {
-		f[c] = 0.02
-	}
-	for _, c := range []byte("-:;=\"<>@/_,()") {
-		f[c] = 0.008
-	}
-	return f
-}()
+func wide(v uint64) uint32 { return uint32(v * 0x9E3779B97F4A7C15 >> 32) }
 
 // New returns a Matcher of the literals. Empty texts are not allowed: they
 // occur everywhere.
 func New(lits []Literal, windows *Windows) *Matcher {
-	m := &Matcher{}
-	type placed struct {
-		lit int32
-		at  int
+	m := &Matcher{lits: make([]entry, 0, len(lits))}
+	size := 0
+	for _, l := range lits {
+		size += len(l.Text)
 	}
-	byGram := map[uint32][]placed{}
-	byThree := map[uint32][]placed{}
-	anywhere := func(i int) {
-		text := lits[i].Text
-		_, at := windows.Cost(text)
-		byGram[window(text[at:])] = append(byGram[window(text[at:])], placed{int32(i), at})
-	}
-	var edges [2][2]map[uint32][]placed // heads and tails, by eight and four bytes
-	for i, l := range lits {
-		switch n := len(l.Text); {
+	m.text = make([]byte, 0, size)
+	var heads, tails [2][]ref
+	for _, l := range lits {
+		k := m.add(l)
+		text := m.of(k)
+		side, at := &heads, 0
+		if !l.Prefix {
+			side, at = &tails, max(0, len(text)-8)
+		}
+		switch n := len(text); {
 		case n == 0:
 			panic("literal: empty text")
-		case l.Prefix || l.Suffix:
-			if n < windowSize {
-				m.short = append(m.short, m.add(l, 0))
-				break
-			}
-			side, width := 0, 0
+		case !l.Prefix && !l.Suffix:
+			m.anywhere(k, windows)
+		case n < 4:
+			m.short = append(m.short, k)
+		case n < 8:
 			if !l.Prefix {
-				side = 1
+				at = n - 4
 			}
-			if n < 8 {
-				width = 1
-			}
-			size := 8 >> width
-			at := 0
-			if side == 1 {
-				at = n - size
-			}
-			if edges[side][width] == nil {
-				edges[side][width] = map[uint32][]placed{}
-			}
-			g := edge(l.Text[at : at+size])
-			edges[side][width][g] = append(edges[side][width][g], placed{int32(i), at})
-		case n >= windowSize:
-			anywhere(i)
-		case n == 3:
-			g := uint32(l.Text[0])<<16 | uint32(l.Text[1])<<8 | uint32(l.Text[2])
-			byThree[g] = append(byThree[g], placed{int32(i), 0})
-		case n == 2:
-			if m.two == nil {
-				m.two, m.pairs = make([]uint64, 1024), map[uint16][]int32{}
-			}
-			g := uint16(l.Text[0])<<8 | uint16(l.Text[1])
-			m.two[g>>6] |= 1 << (g & 63)
-			m.pairs[g] = append(m.pairs[g], m.add(l, 0))
+			side[1] = append(side[1], ref{edge(text[at:], 4), k, int32(at)})
 		default:
-			m.ones = true
-			m.one[l.Text[0]] = append(m.one[l.Text[0]], m.add(l, 0))
+			side[0] = append(side[0], ref{edge(text[at:], 8), k, int32(at)})
 		}
 	}
-	for side := range edges {
-		for _, from := range edges[side] {
-			// What many literals begin or end with tells little.
-			for g, places := range from {
-				if len(places) > maxShared {
-					for _, p := range places {
-						anywhere(int(p.lit))
-					}
-					delete(from, g)
-				}
-			}
-		}
+	for i := range 2 {
+		// What many literals begin or end with tells little.
+		m.heads[i].refs = m.unshare(heads[i], windows)
+		m.tails[i].refs = m.unshare(tails[i], windows)
+		m.heads[i].build()
+		m.tails[i].build()
 	}
-	fill := func(g *grams, from map[uint32][]placed) {
-		g.init(len(from))
-		for gram, places := range from {
-			first := int32(len(m.lits))
-			for _, p := range places {
-				m.add(lits[p.lit], p.at)
-			}
-			g.put(slot{gram, first, int32(len(m.lits))})
-		}
-	}
-	for width := range 2 {
-		fill(&m.heads[width], edges[0][width])
-		fill(&m.tails[width], edges[1][width])
-	}
-	fill(&m.four, byGram)
-	fill(&m.three, byThree)
+	m.long.build()
+	m.medium.build()
+	m.pairs.build()
 	return m
 }
 
-func (m *Matcher) add(l Literal, at int) int32 {
+func (m *Matcher) add(l Literal) int32 {
 	text := l.Text
 	if len(text) > 1<<16-1 { // a part of it is enough
 		text = text[:1<<16-1]
+		l.Suffix = false
 	}
-	m.lits = append(m.lits, entry{uint32(len(m.text)), uint16(len(text)), uint16(at), l.Prefix, l.Suffix, l.ID})
+	m.lits = append(m.lits, entry{uint32(len(m.text)), uint16(len(text)), l.Prefix, l.Suffix, l.ID})
 	m.text = append(m.text, text...)
 	return int32(len(m.lits) - 1)
 }
 
-func (g *grams) init(n int) {
-	g.count = n
-	if n == 0 {
+func (m *Matcher) of(k int32) []byte {
+	e := &m.lits[k]
+	return m.text[e.start : e.start+uint32(e.size)]
+}
+
+// anywhere makes the windows of a literal that may be at any place.
+func (m *Matcher) anywhere(k int32, windows *Windows) {
+	text := m.of(k)
+	put := func(g *grams, size, stride int) {
+		at := windows.rarest(text, size, stride)
+		for i := at; i < at+stride; i++ {
+			g.refs = append(g.refs, ref{gram(text[i:], size), k, int32(i)})
+		}
+	}
+	switch n := len(text); {
+	case n >= minLong:
+		put(&m.long, longWindow, longStride)
+	case n >= minMedium:
+		put(&m.medium, mediumWindow, mediumStride)
+	case n >= pairWindow:
+		put(&m.pairs, pairWindow, 1)
+	default:
+		m.singles = append(m.singles, k)
+	}
+}
+
+// unshare returns the refs whose window few others have, and makes other
+// windows for the rest.
+func (m *Matcher) unshare(refs []ref, windows *Windows) []ref {
+	sortRefs(refs)
+	kept := refs[:0]
+	for i := 0; i < len(refs); {
+		j := i
+		for j < len(refs) && refs[j].gram == refs[i].gram {
+			j++
+		}
+		if j-i <= maxShared {
+			kept = append(kept, refs[i:j]...)
+		} else {
+			for _, r := range refs[i:j] {
+				m.anywhere(r.lit, windows)
+			}
+		}
+		i = j
+	}
+	return kept
+}
+
+func sortRefs(refs []ref) {
+	slices.SortFunc(refs, func(a, b ref) int {
+		if c := cmp.Compare(a.gram, b.gram); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.lit, b.lit)
+	})
+}
+
+// build makes the tables of g.refs.
+func (g *grams) build() {
+	if len(g.refs) == 0 {
 		return
 	}
+	sortRefs(g.refs)
+	g.refs = slices.Clip(g.refs)
+	n := 1
+	for i := 1; i < len(g.refs); i++ {
+		if g.refs[i].gram != g.refs[i-1].gram {
+			n++
+		}
+	}
 	// Sixteen bits or more and two slots a window.
-	logBits := max(12, bits.Len(uint(n))+5)
+	logBits := max(12, bits.Len(uint(n))+4)
 	g.bitmap = make([]uint64, 1<<logBits/64)
-	g.shift = uint(32 - logBits)
-	size := 1 << bits.Len(uint(2*n))
-	g.slots = make([]slot, size)
-	g.mask = uint32(size - 1)
+	g.shift = uint8(32 - logBits)
+	logSlots := bits.Len(uint(n + n/2))
+	g.slots = make([]slot, 1<<logSlots)
+	g.spread = uint8(32 - logSlots)
+	for i := 0; i < len(g.refs); {
+		j := i
+		for j < len(g.refs) && g.refs[j].gram == g.refs[i].gram {
+			j++
+		}
+		h := hash(g.refs[i].gram)
+		b := h >> g.shift
+		g.bitmap[b>>6] |= 1 << (b & 63)
+		at := h >> g.spread
+		for g.slots[at].first != g.slots[at].end {
+			at = (at + 1) & uint32(len(g.slots)-1)
+		}
+		g.slots[at] = slot{g.refs[i].gram, int32(i), int32(j)}
+		i = j
+	}
 }
 
-func (g *grams) put(s slot) {
-	h := hash(s.gram)
-	b := h >> g.shift
-	g.bitmap[b>>6] |= 1 << (b & 63)
-	i := h >> 7 & g.mask
-	for g.slots[i].first != g.slots[i].end {
-		i = (i + 1) & g.mask
-	}
-	g.slots[i] = s
+// has reports whether the bitmap has the bit of a window.
+func (g *grams) has(gram uint32) bool {
+	b := hash(gram) >> (g.shift & 31)
+	return g.bitmap[b>>6]&(1<<(b&63)) != 0
 }
-
-// edge makes a window of the first or last four or eight bytes of a text.
-func edge[T string | []byte](b T) uint32 {
-	if len(b) == windowSize {
-		return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
-	}
-	var v uint64
-	for i := range 8 {
-		v = v<<8 | uint64(b[i])
-	}
-	return uint32(v * 0x9E3779B97F4A7C15 >> 32)
-}
-
-// maxShared is how many literals may share their first or last bytes before
-// they are looked for by a rarer window.
-const maxShared = 16
 
 // Find appends the IDs of the literals that occur in text to dst, in no order
 // and possibly more than once. anyEnd: literals with Suffix may also end one
 // byte before the end of the text.
 func (m *Matcher) Find(dst []int32, text []byte, anyEnd bool) []int32 {
+	n := len(text)
+	if n >= 8 {
+		if m.heads[0].bitmap != nil {
+			if v := wide(binary.LittleEndian.Uint64(text) | fold8); m.heads[0].has(v) {
+				dst = m.probe(&m.heads[0], dst, text, 0, v, anyEnd)
+			}
+		}
+		if m.tails[0].bitmap != nil {
+			if v := wide(binary.LittleEndian.Uint64(text[n-8:]) | fold8); m.tails[0].has(v) {
+				dst = m.probe(&m.tails[0], dst, text, n-8, v, anyEnd)
+			}
+		}
+	}
+	if n >= 4 {
+		if m.heads[1].bitmap != nil {
+			if v := binary.LittleEndian.Uint32(text) | fold4; m.heads[1].has(v) {
+				dst = m.probe(&m.heads[1], dst, text, 0, v, anyEnd)
+			}
+		}
+		if m.tails[1].bitmap != nil {
+			if v := binary.LittleEndian.Uint32(text[n-4:]) | fold4; m.tails[1].has(v) {
+				dst = m.probe(&m.tails[1], dst, text, n-4, v, anyEnd)
+			}
+		}
+		if m.long.bitmap != nil {
+			dst = m.findLong(dst, text, anyEnd)
+		}
+		if m.medium.bitmap != nil {
+			dst = m.findMedium(dst, text, anyEnd)
+		}
+	}
+	if m.pairs.bitmap != nil {
+		dst = m.findPairs(dst, text, anyEnd)
+	}
+	if anyEnd || m.short != nil || m.singles != nil {
+		dst = m.findRest(dst, text, anyEnd)
+	}
+	return dst
+}
+
+func (m *Matcher) findLong(dst []int32, text []byte, anyEnd bool) []int32 {
+	for i := m.long.next4(text, 0); i >= 0; i = m.long.next4(text, i+longStride) {
+		dst = m.probe(&m.long, dst, text, i, gram(text[i:], longWindow), anyEnd)
+	}
+	return dst
+}
+
+// next4 returns the first place of text from i on, in steps of four, whose
+// four bytes are in the bitmap, or -1. It calls nothing: that is what makes it
+// fast.
+func (g *grams) next4(text []byte, i int) int {
+	bitmap, shift := g.bitmap, g.shift&31
+	rest := text[min(i, len(text)):]
+	for len(rest) >= 16 {
+		a := binary.LittleEndian.Uint64(rest) | fold8
+		b := binary.LittleEndian.Uint64(rest[8:]) | fold8
+		h0, h1 := hash(uint32(a))>>shift, hash(uint32(a>>32))>>shift
+		h2, h3 := hash(uint32(b))>>shift, hash(uint32(b>>32))>>shift
+		if bitmap[h0>>6]&(1<<(h0&63)) != 0 {
+			return i
+		}
+		if bitmap[h1>>6]&(1<<(h1&63)) != 0 {
+			return i + 4
+		}
+		if bitmap[h2>>6]&(1<<(h2&63)) != 0 {
+			return i + 8
+		}
+		if bitmap[h3>>6]&(1<<(h3&63)) != 0 {
+			return i + 12
+		}
+		rest = rest[16:]
+		i += 16
+	}
+	for len(rest) >= 4 {
+		h := hash(binary.LittleEndian.Uint32(rest)|fold4) >> shift
+		if bitmap[h>>6]&(1<<(h&63)) != 0 {
+			return i
+		}
+		rest = rest[4:]
+		i += 4
+	}
+	return -1
+}
+
+func (m *Matcher) findMedium(dst []int32, text []byte, anyEnd bool) []int32 {
+	for i := m.medium.next3(text, 0); i >= 0; i = m.medium.next3(text, i+mediumStride) {
+		dst = m.probe(&m.medium, dst, text, i, gram(text[i:], mediumWindow), anyEnd)
+	}
+	return dst
+}
+
+// next3 is next4 for windows of three bytes at every second place.
+func (g *grams) next3(text []byte, i int) int {
+	bitmap, shift := g.bitmap, g.shift&31
+	rest := text[min(i, len(text)):]
+	for len(rest) >= 8 { // they hold three windows
+		v := binary.LittleEndian.Uint64(rest) | fold8
+		h0 := hash(uint32(v)&0xffffff) >> shift
+		h1 := hash(uint32(v>>16)&0xffffff) >> shift
+		h2 := hash(uint32(v>>32)&0xffffff) >> shift
+		if bitmap[h0>>6]&(1<<(h0&63)) != 0 {
+			return i
+		}
+		if bitmap[h1>>6]&(1<<(h1&63)) != 0 {
+			return i + 2
+		}
+		if bitmap[h2>>6]&(1<<(h2&63)) != 0 {
+			return i + 4
+		}
+		rest = rest[6:]
+		i += 6
+	}
+	for ; len(rest) >= 3; rest = rest[2:] {
+		if g.has(gram(rest, 3)) {
+			return i
+		}
+		i += 2
+		if len(rest) < 5 {
+			break
+		}
+	}
+	return -1
+}
+
+func (m *Matcher) findPairs(dst []int32, text []byte, anyEnd bool) []int32 {
+	g := &m.pairs
+	for i := 0; i+2 <= len(text); i++ {
+		if v := gram(text[i:], 2); g.has(v) {
+			dst = m.probe(g, dst, text, i, v, anyEnd)
+		}
+	}
+	return dst
+}
+
+// findRest finds literals that have no window, and ends before a last newline.
+func (m *Matcher) findRest(dst []int32, text []byte, anyEnd bool) []int32 {
 	for _, k := range m.short {
 		e := &m.lits[k]
-		dst = m.compare(dst, text, 0, e, anyEnd)
-		if e.suffix && !e.prefix {
-			dst = m.compare(dst, text, len(text)-int(e.size), e, anyEnd)
-			if anyEnd {
-				dst = m.compare(dst, text, len(text)-int(e.size)-1, e, anyEnd)
-			}
-		}
-	}
-	for width := range 2 {
-		size := 8 >> width
-		if g := &m.heads[width]; g.count > 0 && len(text) >= size {
-			dst = m.probe(g, dst, text, 0, edge(text[:size]), anyEnd)
-		}
-		if g := &m.tails[width]; g.count > 0 && len(text) >= size {
-			dst = m.probe(g, dst, text, len(text)-size, edge(text[len(text)-size:]), anyEnd)
-			if anyEnd && len(text) > size {
-				dst = m.probe(g, dst, text, len(text)-size-1, edge(text[len(text)-size-1:len(text)-1]), anyEnd)
-			}
-		}
-	}
-	if m.ones || m.two != nil || m.three.count > 0 {
-		dst = m.findShort(dst, text, anyEnd)
-	}
-	if m.four.count == 0 || len(text) < windowSize {
-		return dst
-	}
-	bitmap, shift := m.four.bitmap, m.four.shift
-	i := 0
-	// Eight bytes hold five windows; look four of them up at a time.
-	for ; i+8 <= len(text); i += 4 {
-		v := binary.BigEndian.Uint64(text[i:])
-		b0 := hash(uint32(v>>32)) >> shift
-		b1 := hash(uint32(v>>24)) >> shift
-		b2 := hash(uint32(v>>16)) >> shift
-		b3 := hash(uint32(v>>8)) >> shift
-		hit := bitmap[b0>>6]>>(b0&63)&1 | bitmap[b1>>6]>>(b1&63)&1 | bitmap[b2>>6]>>(b2&63)&1 | bitmap[b3>>6]>>(b3&63)&1
-		if hit == 0 {
+		if e.prefix {
+			dst = m.compare(dst, text, 0, e, anyEnd)
 			continue
 		}
-		for j := range 4 {
-			dst = m.probe(&m.four, dst, text, i+j, uint32(v>>(32-8*j)), anyEnd)
+		dst = m.compare(dst, text, len(text)-int(e.size), e, anyEnd)
+		if anyEnd {
+			dst = m.compare(dst, text, len(text)-int(e.size)-1, e, anyEnd)
 		}
 	}
-	for ; i+windowSize <= len(text); i++ {
-		dst = m.probe(&m.four, dst, text, i, binary.BigEndian.Uint32(text[i:]), anyEnd)
+	for _, k := range m.singles {
+		for i := range text {
+			before := len(dst)
+			if dst = m.compare(dst, text, i, &m.lits[k], anyEnd); len(dst) > before {
+				break
+			}
+		}
+	}
+	if !anyEnd || len(text) == 0 {
+		return dst
+	}
+	text = text[:len(text)-1]
+	for i, size := range [2]int{8, 4} {
+		if g := &m.tails[i]; g.bitmap != nil && len(text) >= size {
+			if v := edge(text[len(text)-size:], size); g.has(v) {
+				dst = m.probe(g, dst, text, len(text)-size, v, false)
+			}
+		}
 	}
 	return dst
 }
 
 // probe looks a window up and compares the literals that have it.
 func (m *Matcher) probe(g *grams, dst []int32, text []byte, at int, gram uint32, anyEnd bool) []int32 {
-	h := hash(gram)
-	if b := h >> g.shift; g.bitmap[b>>6]&(1<<(b&63)) == 0 {
-		return dst
-	}
-	for i := h >> 7 & g.mask; g.slots[i].first != g.slots[i].end; i = (i + 1) & g.mask {
-		if g.slots[i].gram == gram {
-			for k := g.slots[i].first; k < g.slots[i].end; k++ {
-				dst = m.compare(dst, text, at, &m.lits[k], anyEnd)
+	for i := hash(gram) >> g.spread; g.slots[i].first != g.slots[i].end; i = (i + 1) & uint32(len(g.slots)-1) {
+		if s := &g.slots[i]; s.gram == gram {
+			for _, r := range g.refs[s.first:s.end] {
+				dst = m.compare(dst, text, at-int(r.at), &m.lits[r.lit], anyEnd)
 			}
 			break
 		}
@@ -348,54 +461,22 @@ func (m *Matcher) probe(g *grams, dst []int32, text []byte, at int, gram uint32,
 	return dst
 }
 
-// compare adds e if it occurs with its window at the given place.
-func (m *Matcher) compare(dst []int32, text []byte, at int, e *entry, anyEnd bool) []int32 {
-	start := at - int(e.window)
+// compare adds e if it is at the given place.
+func (m *Matcher) compare(dst []int32, text []byte, start int, e *entry, anyEnd bool) []int32 {
 	end := start + int(e.size)
 	if start < 0 || end > len(text) || e.prefix && start != 0 || e.suffix && end != len(text) && (!anyEnd || end != len(text)-1) {
 		return dst
 	}
-	if string(text[start:end]) != string(m.text[e.start:e.start+uint32(e.size)]) {
-		return dst
+	lit := m.text[e.start:]
+	for i, c := range text[start:end] {
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != lit[i] {
+			return dst
+		}
 	}
 	return append(dst, e.id)
-}
-
-func (m *Matcher) findShort(dst []int32, text []byte, anyEnd bool) []int32 {
-	var gram uint32
-	three := &m.three
-	for i, c := range text {
-		gram = gram<<8 | uint32(c)
-		if m.ones {
-			for _, k := range m.one[c] {
-				dst = m.compare(dst, text, i, &m.lits[k], anyEnd)
-			}
-		}
-		if m.two != nil && i >= 1 {
-			if g := uint16(gram); m.two[g>>6]&(1<<(g&63)) != 0 {
-				for _, k := range m.pairs[g] {
-					dst = m.compare(dst, text, i-1, &m.lits[k], anyEnd)
-				}
-			}
-		}
-		if three.count == 0 || i < 2 {
-			continue
-		}
-		g := gram & 0xffffff
-		h := hash(g)
-		if b := h >> three.shift; three.bitmap[b>>6]&(1<<(b&63)) == 0 {
-			continue
-		}
-		for s := h >> 7 & three.mask; three.slots[s].first != three.slots[s].end; s = (s + 1) & three.mask {
-			if three.slots[s].gram == g {
-				for k := three.slots[s].first; k < three.slots[s].end; k++ {
-					dst = m.compare(dst, text, i-2, &m.lits[k], anyEnd)
-				}
-				break
-			}
-		}
-	}
-	return dst
 }
 
 // AppendLower appends text in ASCII lower case to dst.

@@ -14,14 +14,33 @@ import (
 type dfa struct {
 	nfa   *nfa
 	limit int // states kept
-	cache atomic.Pointer[dfaCache]
+	row   int // transitions of a state: one for each class of bytes, one for the end
+	mu    sync.Mutex
+	table atomic.Pointer[dfaTable]
 }
 
+// A dfaTable has the transitions between states. A state is the place of its
+// first transition, or one of the special ones below. When the table is full a
+// larger copy takes its place; searches go on with the one they have until
+// they need a transition it lacks.
+type dfaTable struct {
+	next  []atomic.Uint32
+	start uint32
+	cache *dfaCache
+}
+
+const (
+	unknown uint32 = iota // not found out yet
+	matched               // whatever follows
+	dead                  // can never match
+	special               // the first of the other states
+)
+
+// A dfaCache has what states mean, and memory to find out more. The lock of
+// the dfa is held.
 type dfaCache struct {
-	mu     sync.Mutex
-	states map[string]*dfaState
-	start  *dfaState
-	full   bool
+	ids    map[string]uint32
+	states []dfaState
 	work   []int32
 	seen   []uint32
 	mark   uint32
@@ -32,9 +51,6 @@ type dfaCache struct {
 type dfaState struct {
 	set   []int32
 	flags before
-	match bool // matched, whatever follows
-	dead  bool // can never match
-	next  []atomic.Pointer[dfaState]
 }
 
 type before uint8
@@ -46,17 +62,19 @@ const (
 )
 
 func newDFA(n *nfa, limit int) *dfa {
-	d := &dfa{nfa: n, limit: limit}
-	d.cache.Store(d.newCache())
+	d := &dfa{nfa: n, limit: limit, row: len(n.sample) + 1}
+	d.table.Store(d.newTable())
 	return d
 }
 
-func (d *dfa) newCache() *dfaCache {
-	c := &dfaCache{states: map[string]*dfaState{}, seen: make([]uint32, len(d.nfa.states))}
+// newTable returns a table with the start only.
+func (d *dfa) newTable() *dfaTable {
+	c := &dfaCache{ids: map[string]uint32{}, seen: make([]uint32, len(d.nfa.states))}
+	t := &dfaTable{next: make([]atomic.Uint32, int(special)+2*d.row), cache: c}
 	c.begin()
 	d.visit(c, d.nfa.start, 0, false)
-	c.start = d.intern(c, beforeStart)
-	return c
+	t, t.start = d.intern(t, beforeStart)
+	return t
 }
 
 func (c *dfaCache) begin() {
@@ -127,62 +145,69 @@ func settled(at pattern.At, b before, a after) bool {
 	return false
 }
 
-// intern finds or makes the state of c.work.
-func (d *dfa) intern(c *dfaCache, flags before) *dfaState {
-	match, asserts := false, false
+// intern finds or makes the state of c.work. It returns the table that has it.
+func (d *dfa) intern(t *dfaTable, flags before) (*dfaTable, uint32) {
+	c := t.cache
+	asserts := false
 	for _, s := range c.work {
 		switch d.nfa.states[s].kind {
 		case nMatch:
-			match = true
+			return t, matched
 		case nAssert:
 			asserts = true
 		}
 	}
-	if match {
-		c.work = c.work[:0]
+	if len(c.work) == 0 && d.nfa.anchor {
+		return t, dead
 	}
-	if !asserts || match {
+	if !asserts {
 		// Nothing asks what came before; but at the start of the text the
 		// unanchored search and an anchored one differ in their sets only.
 		flags = 0
 	}
 	slices.Sort(c.work)
-	key := make([]byte, 0, 4*len(c.work)+2)
+	key := make([]byte, 0, 4*len(c.work)+1)
 	for _, s := range c.work {
 		key = binary.LittleEndian.AppendUint32(key, uint32(s))
 	}
 	key = append(key, byte(flags))
-	if match {
-		key = append(key, 1)
+	if id, ok := c.ids[string(key)]; ok {
+		return t, id
 	}
-	if s := c.states[string(key)]; s != nil {
-		return s
+	id := special + uint32(len(c.states)*d.row)
+	c.states = append(c.states, dfaState{set: slices.Clone(c.work), flags: flags})
+	c.ids[string(key)] = id
+	if need := int(id) + d.row; need > len(t.next) {
+		larger := &dfaTable{next: make([]atomic.Uint32, max(need, 2*len(t.next))), start: t.start, cache: c}
+		for i := range t.next {
+			larger.next[i].Store(t.next[i].Load())
+		}
+		d.table.Store(larger)
+		t = larger
 	}
-	s := &dfaState{set: slices.Clone(c.work), flags: flags, match: match}
-	s.dead = !match && len(s.set) == 0 && d.nfa.anchor
-	s.next = make([]atomic.Pointer[dfaState], len(d.nfa.sample)+1)
-	c.states[string(key)] = s
-	c.full = len(c.states) >= d.limit
-	return s
+	return t, id
 }
 
-// step works out a transition; class len(sample) is the end of the text.
-func (d *dfa) step(c *dfaCache, from *dfaState, class int) (*dfaCache, *dfaState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if s := from.next[class].Load(); s != nil {
-		return c, s
+// step works out a transition; the class behind the last one is the end of the
+// text. It returns the table to go on with.
+func (d *dfa) step(old *dfaTable, from uint32, class int) (*dfaTable, uint32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.table.Load()
+	state := old.cache.states[int(from-special)/d.row]
+	if t.cache == old.cache && len(t.cache.states) >= d.limit {
+		// Start afresh.
+		t = d.newTable()
+		d.table.Store(t)
 	}
-	if c.full {
-		// Start afresh. Searches that still use the old states go on with
-		// them; the new cache takes over from the state reached here.
-		fresh := d.newCache()
-		d.cache.Store(fresh)
-		fresh.mu.Lock()
-		defer fresh.mu.Unlock()
-		fresh.begin()
-		fresh.work = append(fresh.work, from.set...)
-		c, from = fresh, d.intern(fresh, from.flags)
+	c := t.cache
+	if c != old.cache {
+		c.begin()
+		c.work = append(c.work, state.set...)
+		t, from = d.intern(t, state.flags)
+	}
+	if to := t.next[int(from)+class].Load(); to != unknown {
+		return t, to
 	}
 	n := d.nfa
 	end := class == len(n.sample)
@@ -204,8 +229,8 @@ func (d *dfa) step(c *dfaCache, from *dfaState, class int) (*dfaCache, *dfaState
 	}
 	// Settle the assertions of this state.
 	c.begin()
-	around := uint16(from.flags)<<8 | uint16(a)
-	for _, s := range from.set {
+	around := uint16(state.flags)<<8 | uint16(a)
+	for _, s := range state.set {
 		d.visit(c, s, around, true)
 	}
 	now := slices.Clone(c.work)
@@ -222,37 +247,38 @@ func (d *dfa) step(c *dfaCache, from *dfaState, class int) (*dfaCache, *dfaState
 	if !n.anchor && !end {
 		d.visit(c, n.start, 0, false) // a match may begin behind any byte
 	}
-	to := d.intern(c, flags)
-	from.next[class].Store(to)
-	return c, to
+	t, to := d.intern(t, flags)
+	t.next[int(from)+class].Store(to)
+	return t, to
 }
 
 // match reports whether text has a match.
 func (d *dfa) match(text []byte) bool {
-	c := d.cache.Load()
-	s := c.start
-	class := &d.nfa.class
-	for i := 0; i < len(text); i++ {
-		if s.match {
-			return true
-		}
-		if s.dead {
-			return false
-		}
-		k := int(class[text[i]])
-		next := s.next[k].Load()
-		if next == nil {
-			c, next = d.step(c, s, k)
-		}
-		s = next
+	t := d.table.Load()
+	s := t.start
+	if s < special {
+		return s == matched
 	}
-	if s.match || s.dead {
-		return s.match
+	class := &d.nfa.class
+	next := t.next
+	for _, c := range text {
+		k := int(class[c])
+		to := next[int(s)+k].Load()
+		if to < special {
+			if to == unknown {
+				t, to = d.step(t, s, k)
+				next = t.next
+			}
+			if to < special {
+				return to == matched
+			}
+		}
+		s = to
 	}
 	k := len(d.nfa.sample)
-	next := s.next[k].Load()
-	if next == nil {
-		_, next = d.step(c, s, k)
+	to := next[int(s)+k].Load()
+	if to == unknown {
+		_, to = d.step(t, s, k)
 	}
-	return next.match
+	return to == matched
 }
