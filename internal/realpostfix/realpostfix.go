@@ -171,7 +171,7 @@ func (r *Tools) Path(name string) string {
 func (r *Tools) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, r.Path(name), args...)
 	cmd.Env = environment(r.ConfigDir)
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = limit // a busy machine may take its time to hand over the output
 	return cmd
 }
 
@@ -249,13 +249,16 @@ func (r *Tools) run(call Call) (Result, error) {
 	cmd := exec.CommandContext(ctx, path, call.Args...)
 	cmd.Env = append(environment(r.ConfigDir), call.Env...)
 	cmd.Dir = call.Dir
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = limit // a busy machine may take its time to hand over the output
 	cmd.Stdin = strings.NewReader(call.Stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		return Result{}, fmt.Errorf("%s %q: no end after %v\nstderr: %s", call.Name, call.Args, limit, stderr.String())
+	}
+	if errors.Is(err, exec.ErrWaitDelay) {
+		return Result{}, fmt.Errorf("%s %q: output incomplete: %w", call.Name, call.Args, err)
 	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
