@@ -8,39 +8,43 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"path/filepath"
-	"runtime"
+	"strings"
 
 	"github.com/postfixkit/postfixkit/diag"
 	"github.com/postfixkit/postfixkit/hashmap"
 	"github.com/postfixkit/postfixkit/textmap"
 )
 
+//go:embed access
+var exampleSource string
+
 func main() {
 	log.SetFlags(0)
-	source, key := exampleSource(), "spammer@example.net"
+	name, key := "access", "spammer@example.net"
+	var source io.Reader = strings.NewReader(exampleSource)
 	if len(os.Args) > 1 {
-		source = os.Args[1]
+		f, err := os.Open(os.Args[1])
+		if err != nil {
+			log.Fatal(err)
+		}
+		name, source = os.Args[1], f
 	}
 	if len(os.Args) > 2 {
 		key = os.Args[2]
 	}
-	if err := run(source, key); err != nil {
+	if err := run(name, source, key); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// exampleSource is examples/data/access, wherever the program is run.
-func exampleSource() string {
-	_, here, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(here), "..", "data", "access")
-}
-
-func run(source, key string) error {
+func run(name string, source io.Reader, key string) error {
 	ctx := context.Background()
 	scratch, err := os.MkdirTemp("", "first-table-")
 	if err != nil {
@@ -50,13 +54,8 @@ func run(source, key string) error {
 	file := filepath.Join(scratch, "access.db")
 
 	// What "postmap hash:access" does.
-	src, err := os.Open(source)
-	if err != nil {
-		return err
-	}
-	defer src.Close()
 	b := hashmap.NewBuilder(hashmap.Hash, &hashmap.BuildOptions{Duplicates: hashmap.KeepFirst})
-	if err := b.AddSource(source, textmap.NewScanner(source, src, nil)); err != nil {
+	if err := b.AddSource(name, textmap.NewScanner(name, source, nil)); err != nil {
 		return err
 	}
 	if _, err := b.WriteFile(ctx, file); err != nil {

@@ -1,9 +1,14 @@
 package main
 
-import "testing"
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
 
 func Example() {
-	if err := run(exampleSource(), "spammer@example.net"); err != nil {
+	if err := run("access", strings.NewReader(exampleSource), "spammer@example.net"); err != nil {
 		panic(err)
 	}
 	// Output:
@@ -11,8 +16,9 @@ func Example() {
 	// spammer@example.net: REJECT no more offers, please
 }
 
-func TestMissingSource(t *testing.T) {
-	if err := run("nosuch", "x"); err == nil {
-		t.Error("a missing source is no error")
+func TestSourceThatCannotBeRead(t *testing.T) {
+	broken := errors.New("disk on fire")
+	if err := run("x", iotest.ErrReader(broken), "x"); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -42,6 +42,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	log.Printf("listening on %s", l.Addr())
 	go func() {
 		<-ctx.Done()
 		s.Close()

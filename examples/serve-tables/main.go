@@ -39,6 +39,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	log.Printf("%d tables on %s", flag.NArg(), *listen)
 	if err := serve(ctx, l, flag.Args()); err != nil {
 		log.Fatal(err)
 	}

@@ -43,6 +43,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	log.Printf("listening on %s", l.Addr())
 	s := g.server()
 	go func() {
 		<-ctx.Done()
