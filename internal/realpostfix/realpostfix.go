@@ -171,7 +171,7 @@ func (r *Tools) Path(name string) string {
 func (r *Tools) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, r.Path(name), args...)
 	cmd.Env = environment(r.ConfigDir)
-	cmd.WaitDelay = limit // a busy machine may take its time to hand over the output
+	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
 
