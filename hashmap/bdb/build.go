@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"sync"
 
 	"github.com/postfixkit/postfixkit/internal/arena"
 )
@@ -177,10 +178,13 @@ type contentSum struct {
 	count, a, b uint64
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// castagnoli is made when it is first needed: it would be a tenth of the start of
+// a command that only reads.
+var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
 func (s *contentSum) add(key, value []byte) {
-	c := uint64(crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value))
+	poly := castagnoli()
+	c := uint64(crc32.Update(crc32.Checksum(key, poly), poly, value))
 	// Spread the bits, so that sums of different sets of records differ.
 	h := (c<<32 | uint64(uint32(len(key)*31+len(value)))) * 0x9e3779b97f4a7c15
 	h ^= h >> 29
