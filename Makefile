@@ -9,9 +9,9 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 export GO FUZZTIME
 
-.PHONY: test deps fmt vet staticcheck unit modules bench-once fuzz cross unchanged dist
+.PHONY: test deps fmt vet staticcheck unit modules bench-once fuzz cross unchanged api dist
 
-test: deps fmt vet staticcheck cross unchanged unit modules bench-once fuzz
+test: deps fmt vet staticcheck cross unchanged api unit modules bench-once fuzz
 	@echo "all checks passed"
 
 # The real Postfix and the tools that check table files.
@@ -48,6 +48,10 @@ cross:
 
 unchanged:
 	@scripts/unchanged.sh
+
+# What users' code may no longer compile with, since the last tag.
+api:
+	@scripts/api.sh
 
 # Static, reproducible binaries of the commands in dist/.
 dist:

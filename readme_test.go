@@ -26,6 +26,7 @@ import (
 // empty command is not typed at all. What no document prints any more must go.
 var instead = []struct{ printed, typed, why string }{
 	{"make test", "", "this test is a part of it"},
+	{"make api", "", "make test does that before"},
 	{"make dist", "", "TestDistIsReproducible does, twice"},
 	{"TARGETS=freebsd/amd64 make dist", "", "the same"},
 	{"go test .", "", "scripts/modules.sh, a part of make test, does that"},
