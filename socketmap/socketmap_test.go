@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -104,28 +106,41 @@ func TestClientAndServer(t *testing.T) {
 	}
 }
 
+// On a socket in a folder of the test: no other program takes it while there
+// is no server.
 func TestClientReconnects(t *testing.T) {
 	ctx := context.Background()
-	first := echoServer()
-	l, _ := net.Listen("tcp", "127.0.0.1:0")
-	address := l.Addr().String()
-	go first.Serve(l)
-	c, _ := Open("inet:" + address + ":echo")
+	folder, err := os.MkdirTemp("", "") // not t.TempDir: a socket's path is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	path := filepath.Join(folder, "s")
+	start := func() *Server {
+		l, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := echoServer()
+		go s.Serve(l)
+		return s
+	}
+	first := start()
+	c, err := Open("unix:" + path + ":echo")
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer c.Close()
 	if _, _, err := c.Lookup(ctx, "a"); err != nil {
 		t.Fatal(err)
 	}
-	first.Shutdown(ctx)
+	if err := first.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
 	if _, _, err := c.Lookup(ctx, "a"); !table.IsTemporary(err) {
 		t.Errorf("without server: %v", err)
 	}
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Skip("the port was taken meanwhile")
-	}
-	second := echoServer()
-	go second.Serve(l)
-	defer second.Shutdown(ctx)
+	defer start().Shutdown(ctx)
 	if v, _, err := c.Lookup(ctx, "a"); v != "value of a" || err != nil {
 		t.Errorf("with a new server: %q, %v", v, err)
 	}
