@@ -38,32 +38,38 @@ func (c *command) editMain(args []string) error {
 	if c.lossless {
 		edit = c.change
 	}
+	return c.editFile(c.mainPath(), func(old []byte) ([]byte, error) { return edit(old, requests) })
+}
+
+// editFile replaces a file by what edit makes of it, or with --dry-run shows
+// the difference.
+func (c *command) editFile(path string, edit func(old []byte) ([]byte, error)) error {
 	if c.dryRun {
-		old, err := os.ReadFile(c.mainPath())
+		old, err := os.ReadFile(path)
 		if err != nil {
-			return fatalf("open %s for reading: %s", c.mainPath(), reason(err))
+			return fatalf("open %s for reading: %s", path, reason(err))
 		}
-		out, err := edit(old, requests)
+		out, err := edit(old)
 		if err != nil {
 			return err
 		}
 		c.wrote = !bytes.Equal(old, out)
-		c.stdout.WriteString(unifiedDiff(c.mainPath(), old, out))
+		c.stdout.WriteString(unifiedDiff(path, old, out))
 		return nil
 	}
 	opts := &atomicfile.Options{InPlace: atomicfile.InPlaceNeeded}
-	res, err := atomicfile.Update(context.Background(), c.mainPath(), opts, func(old []byte, exists bool) ([]byte, error) {
+	res, err := atomicfile.Update(context.Background(), path, opts, func(old []byte, exists bool) ([]byte, error) {
 		if !exists {
-			return nil, fatalf("open %s for reading: No such file or directory", c.mainPath())
+			return nil, fatalf("open %s for reading: No such file or directory", path)
 		}
-		return edit(old, requests)
+		return edit(old)
 	})
 	var f fatal
 	switch {
 	case errors.As(err, &f):
 		return f
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
-		return fatalf("open %s.tmp: %s", c.mainPath(), reason(err))
+		return fatalf("open %s.tmp: %s", path, reason(err))
 	case err != nil:
 		return fatalf("%s", err)
 	}

@@ -14,6 +14,9 @@ func (c *command) showExplanations() error {
 	if err != nil {
 		return err
 	}
+	if env.Services, err = c.services(); err != nil {
+		return err
+	}
 	if err := c.askMachine(env); err != nil {
 		return err
 	}

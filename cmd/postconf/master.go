@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/postfixkit/postfixkit/internal/cflines"
 	"github.com/postfixkit/postfixkit/maincf"
 	"github.com/postfixkit/postfixkit/mastercf"
 )
@@ -53,169 +51,25 @@ type masterView struct {
 	use      maincf.Use
 }
 
-// readMaster reads both files. Postfix stops at the first entry it cannot use.
+// readMaster reads both files.
 func (c *command) readMaster() (*masterView, error) {
 	src, err := os.ReadFile(c.masterPath())
 	if err != nil {
 		return nil, fatalf("open %s: %s", c.masterPath(), reason(err))
 	}
 	m := &masterView{c: c}
-	f, _ := mastercf.Parse(c.masterPath(), src)
-	for e := range f.Entries() {
-		switch e := e.(type) {
-		case *mastercf.Bad:
-			if text, _ := joinedMaster(e); text != "" && cflines.IsSpace(text[0]) {
-				c.warning("%s: logical line must not start with whitespace: \"%.30s%s\"", c.masterPath(), text, dots(text, 30))
-				continue
-			}
-			return nil, fatalf("file %s: line %d: bad field count", c.masterPath(), e.Span().Start.Line)
-		case *mastercf.Service:
-			if err := c.checkEntry(e.Spec(), cString(e.Text())); err != nil {
-				return nil, err
-			}
-			c.warnBraces(e)
-			m.services = append(m.services, e)
-		}
+	if m.services, err = c.parseMaster(src); err != nil {
+		return nil, err
 	}
-	if m.env, err = c.mainEnvironment(); err != nil {
+	if m.env, err = c.environment(true); err != nil {
 		return nil, err
 	}
 	m.env.Services = masterServices(m.services)
 	if m.use = m.env.Use(); m.use.Err != nil {
 		return nil, c.macroError(m.use.Err)
 	}
-	for i := range m.env.Services {
-		c.dropReadOnly(&m.env.Services[i])
-	}
-	c.warnUnknown(m.env, m.use)
+	c.warnIgnored(m.env, m.use)
 	return m, nil
-}
-
-// mainEnvironment is the environment of main.cf and -o, without services.
-func (c *command) mainEnvironment() (*maincf.Env, error) {
-	src, err := os.ReadFile(c.mainPath())
-	if err != nil {
-		return nil, fatalf("open %s: %s", c.mainPath(), reason(err))
-	}
-	env := &maincf.Env{Version: c.version, Overrides: map[string]string{}, Runtime: map[string]string{
-		"process_name": filepath.Base(c.prog), "config_directory": c.configDir,
-	}}
-	if env.Main, err = c.parseMain(src); err != nil {
-		return nil, err
-	}
-	for _, o := range c.overrides {
-		name, value, why := splitNameValue(o)
-		if why != "" {
-			return nil, fatalf("invalid parameter override: %s: %s", o, why)
-		}
-		env.Overrides[name] = value
-	}
-	return env, nil
-}
-
-// masterServices are the services as package maincf wants them. Entries of the
-// same name and type share their options: postconf keeps them by that name.
-func masterServices(all []*mastercf.Service) []maincf.MasterService {
-	shared := map[string]map[string]string{}
-	out := make([]maincf.MasterService, len(all))
-	for i, s := range all {
-		ns := namespace(s)
-		for o := range s.Options() {
-			if shared[ns] == nil {
-				shared[ns] = map[string]string{}
-			}
-			shared[ns][o.Name] = o.Value
-		}
-		out[i] = maincf.MasterService{Name: s.Name(), Type: string(s.Type()), Command: s.Command(), Overrides: shared[ns]}
-	}
-	return out
-}
-
-func namespace(s *mastercf.Service) string { return s.Name() + "/" + string(s.Type()) }
-
-// dropReadOnly takes out options that Postfix ignores, with a warning.
-func (c *command) dropReadOnly(s *maincf.MasterService) {
-	for _, name := range slices.Sorted(maps.Keys(s.Overrides)) {
-		if p, ok := maincf.LookupParam(name); ok && p.ReadOnly {
-			c.warning("%s/master.cf: read-only parameter assignment: %s=%s", c.configDir, name, s.Overrides[name])
-			delete(s.Overrides, name)
-		}
-	}
-}
-
-// joinedMaster is the logical line of an entry that is no service.
-func joinedMaster(e mastercf.Entry) (text string, line int) {
-	raw := []byte(e.Raw())
-	it := cflines.Item{Kind: cflines.Logical, End: len(raw), Line: e.Span().Start.Line}
-	return cString(string(it.Text(raw).Bytes)), it.Line
-}
-
-// cString is s up to a NUL byte.
-func cString(s string) string {
-	s, _, _ = strings.Cut(s, "\x00")
-	return s
-}
-
-// checkEntry refuses columns as Postfix does.
-func (c *command) checkEntry(s mastercf.Spec, text string) error {
-	bad := func(col mastercf.Field) error {
-		return fatalf("invalid %s field \"%s\" in \"%s\"", col, s.Field(col), strings.ReplaceAll(text, "\n", " "))
-	}
-	if !s.Type.Valid() {
-		return bad(mastercf.FieldType)
-	}
-	for col := mastercf.FieldPrivate; col <= mastercf.FieldChroot; col++ {
-		if v := s.Field(col); v != "y" && v != "n" && v != "-" {
-			return bad(col)
-		}
-	}
-	digits := func(v string) bool { return strings.Trim(v, "0123456789") == "" }
-	if v := strings.TrimSuffix(s.Field(mastercf.FieldWakeup), "?"); v != "-" && !digits(v) {
-		return bad(mastercf.FieldWakeup)
-	}
-	if v := s.Field(mastercf.FieldProcessLimit); v != "-" && !digits(v) {
-		return bad(mastercf.FieldProcessLimit)
-	}
-	return nil
-}
-
-// warnBraces warns about text in { } that is not as it should be.
-func (c *command) warnBraces(s *mastercf.Service) {
-	args := s.Args()
-	options := len(args) - len(s.Words())
-	for i, arg := range args {
-		raw := s.ArgSource(i)
-		if !strings.HasPrefix(raw, "{") {
-			continue
-		}
-		switch end := balanced(raw); {
-		case end == 0:
-			c.warning("master.cf: missing '}' in \"%s\"", raw)
-		case end < len(raw):
-			c.warning("master.cf: syntax error after '}' in \"%s\"", raw)
-		}
-		if i < options {
-			if _, _, why := splitNameValue(arg); why != "" {
-				c.warning("master.cf: %s: \"%s\"", why, arg)
-			}
-		}
-	}
-}
-
-// balanced is the length of the { } at the start of s, 0 when they do not close.
-func balanced(s string) int {
-	level := 0
-	for i := range len(s) {
-		switch s[i] {
-		case '{':
-			level++
-		case '}':
-			if level--; level == 0 {
-				return i + 1
-			}
-		}
-	}
-	return 0
 }
 
 // A masterRequest is an operand: service[/type[/field or parameter]], "*" for

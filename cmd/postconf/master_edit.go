@@ -2,14 +2,10 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
-	"github.com/postfixkit/postfixkit/internal/atomicfile"
 	"github.com/postfixkit/postfixkit/internal/cflines"
 	"github.com/postfixkit/postfixkit/mastercf"
 )
@@ -30,42 +26,11 @@ func (c *command) editMaster(operands []string) error {
 	if err != nil {
 		return err
 	}
-	rewrite := c.rewriteMaster
+	edit := c.rewriteMaster
 	if c.lossless {
-		rewrite = c.changeMaster
+		edit = c.changeMaster
 	}
-	path := c.masterPath()
-	if c.dryRun {
-		old, err := os.ReadFile(path)
-		if err != nil {
-			return fatalf("open %s for reading: %s", path, reason(err))
-		}
-		out, err := rewrite(old, edits)
-		if err != nil {
-			return err
-		}
-		c.wrote = !bytes.Equal(old, out)
-		c.stdout.WriteString(unifiedDiff(path, old, out))
-		return nil
-	}
-	opts := &atomicfile.Options{InPlace: atomicfile.InPlaceNeeded}
-	res, err := atomicfile.Update(context.Background(), path, opts, func(old []byte, exists bool) ([]byte, error) {
-		if !exists {
-			return nil, fatalf("open %s for reading: No such file or directory", path)
-		}
-		return rewrite(old, edits)
-	})
-	var f fatal
-	switch {
-	case errors.As(err, &f):
-		return f
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
-		return fatalf("open %s.tmp: %s", path, reason(err))
-	case err != nil:
-		return fatalf("%s", err)
-	}
-	c.wrote = res.Changed
-	return nil
+	return c.editFile(c.masterPath(), func(old []byte) ([]byte, error) { return edit(old, edits) })
 }
 
 const masterEditOptions = "-Me, -Fe, -Pe, -X, or -#"

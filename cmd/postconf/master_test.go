@@ -103,7 +103,7 @@ func masterFiles(t testing.TB) map[string][]byte {
 // Every file is shown as the original shows it: output, messages and status.
 func TestMasterShowAgainstReal(t *testing.T) {
 	real := realpostfix.Need(t, "postconf")
-	ways := [][]string{{"-Mf"}, {"-F"}, {"-Px"}}
+	ways := [][]string{{"-Mf"}, {"-F"}, {"-Px"}, {"-n"}} // parameters of main.cf depend on master.cf too
 	if os.Getenv("POSTFIXKIT_LONG") != "" {
 		ways = append(ways, [][]string{{"-M"}, {"-P"}, {"-Ffx", "*/unix", "smtp"}, {"-Mx"}, {"-Mfx"}, {"-Ff"}, {"-Fh"}, {"-FH"}, {"-Fhf"}, {"-Ph"}, {"-PH"}, {"-Pf"}, {"-Phf"}, {"-Pxf"},
 			{"-M", "smtp", "*/inet"}, {"-F", "*/*/command"}, {"-F", "smtp/inet/type", "nope", "*"}, {"-P", "*/*/syslog_name"},

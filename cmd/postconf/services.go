@@ -1,13 +1,14 @@
 package main
 
 import (
-	"bytes"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/postfixkit/postfixkit/internal/cflines"
 	"github.com/postfixkit/postfixkit/maincf"
-	"github.com/postfixkit/postfixkit/table"
+	"github.com/postfixkit/postfixkit/mastercf"
 )
 
 // services reads what main.cf parameters depend on from master.cf: service
@@ -18,64 +19,134 @@ func (c *command) services() ([]maincf.MasterService, error) {
 		c.warning("open %s: %s", c.masterPath(), reason(err))
 		return nil, nil
 	}
-	var all []maincf.MasterService
-	for it := range cflines.Split(src) {
-		if it.Kind != cflines.Logical {
-			continue
+	all, err := c.parseMaster(src)
+	return masterServices(all), err
+}
+
+// parseMaster returns the services of a master.cf, with the messages of
+// Postfix, which stops at the first entry it cannot use.
+func (c *command) parseMaster(src []byte) (all []*mastercf.Service, err error) {
+	f, _ := mastercf.Parse(c.masterPath(), src)
+	for e := range f.Entries() {
+		switch e := e.(type) {
+		case *mastercf.Bad:
+			if text := joinedMaster(e); text != "" && cflines.IsSpace(text[0]) {
+				c.warning("%s: logical line must not start with whitespace: \"%.30s%s\"", c.masterPath(), text, dots(text, 30))
+				continue
+			}
+			return nil, fatalf("file %s: line %d: bad field count", c.masterPath(), e.Span().Start.Line)
+		case *mastercf.Service:
+			if err := c.checkEntry(e.Spec(), cString(e.Text())); err != nil {
+				return nil, err
+			}
+			c.warnBraces(e)
+			all = append(all, e)
 		}
-		text, _ := cflines.CutNUL(it.Text(src).Bytes)
-		if len(text) > 0 && cflines.IsSpace(text[0]) {
-			c.warning("%s: logical line must not start with whitespace: \"%.30s%s\"", c.masterPath(), text, dots(string(text), 30))
-			continue
-		}
-		fields := masterWords(string(bytes.TrimSpace(text)))
-		if len(fields) < 8 {
-			return nil, fatalf("file %s: line %d: bad field count", c.masterPath(), it.Line)
-		}
-		all = append(all, maincf.MasterService{
-			Name: fields[0], Type: fields[1], Command: fields[7], Overrides: masterOptions(fields[8:]),
-		})
 	}
 	return all, nil
 }
 
-// masterWords splits a master.cf entry at white space outside braces.
-func masterWords(text string) (words []string) {
-	for _, w := range table.Elements(strings.ReplaceAll(text, ",", "\x00")) {
-		words = append(words, strings.ReplaceAll(w, "\x00", ","))
+// masterServices are the services as package maincf wants them. Entries of the
+// same name and type share their options: postconf keeps them by that name.
+func masterServices(all []*mastercf.Service) []maincf.MasterService {
+	shared := map[string]map[string]string{}
+	out := make([]maincf.MasterService, len(all))
+	for i, s := range all {
+		ns := namespace(s)
+		for o := range s.Options() {
+			if shared[ns] == nil {
+				shared[ns] = map[string]string{}
+			}
+			shared[ns][o.Name] = o.Value
+		}
+		out[i] = maincf.MasterService{Name: s.Name(), Type: string(s.Type()), Command: s.Command(), Overrides: shared[ns]}
 	}
-	return words
+	return out
 }
 
-// masterOptions returns the -o options of a command: "-o name=value",
-// "-oname=value" or "-o { name = value }"; other options may be joined in front.
-func masterOptions(args []string) map[string]string {
-	set := map[string]string{}
-	for i := 0; i < len(args); i++ {
-		arg := args[i]
-		if len(arg) < 2 || arg[0] != '-' || arg == "--" {
-			break
-		}
-		k := 1
-		for k < len(arg) && arg[k] != 'o' { // the only one with a value
-			k++
-		}
-		if k == len(arg) {
-			continue
-		}
-		value := arg[k+1:]
-		if value == "" {
-			if i++; i == len(args) {
-				break
-			}
-			value = args[i]
-		}
-		if inside, ok := strings.CutPrefix(value, "{"); ok {
-			value = strings.TrimSpace(strings.TrimSuffix(inside, "}"))
-		}
-		if name, v, why := splitNameValue(value); why == "" {
-			set[name] = v
+func namespace(s *mastercf.Service) string { return s.Name() + "/" + string(s.Type()) }
+
+// dropReadOnly takes out options that Postfix ignores, with a warning.
+func (c *command) dropReadOnly(s *maincf.MasterService) {
+	for _, name := range slices.Sorted(maps.Keys(s.Overrides)) {
+		if p, ok := maincf.LookupParam(name); ok && p.ReadOnly {
+			c.warning("%s/master.cf: read-only parameter assignment: %s=%s", c.configDir, name, s.Overrides[name])
+			delete(s.Overrides, name)
 		}
 	}
-	return set
+}
+
+// joinedMaster is the logical line of an entry that is no service.
+func joinedMaster(e mastercf.Entry) string {
+	raw := []byte(e.Raw())
+	it := cflines.Item{Kind: cflines.Logical, End: len(raw)}
+	return cString(string(it.Text(raw).Bytes))
+}
+
+// cString is s up to a NUL byte.
+func cString(s string) string {
+	s, _, _ = strings.Cut(s, "\x00")
+	return s
+}
+
+// checkEntry refuses columns as Postfix does.
+func (c *command) checkEntry(s mastercf.Spec, text string) error {
+	bad := func(col mastercf.Field) error {
+		return fatalf("invalid %s field \"%s\" in \"%s\"", col, s.Field(col), strings.ReplaceAll(text, "\n", " "))
+	}
+	if !s.Type.Valid() {
+		return bad(mastercf.FieldType)
+	}
+	for col := mastercf.FieldPrivate; col <= mastercf.FieldChroot; col++ {
+		if v := s.Field(col); v != "y" && v != "n" && v != "-" {
+			return bad(col)
+		}
+	}
+	digits := func(v string) bool { return strings.Trim(v, "0123456789") == "" }
+	if v := strings.TrimSuffix(s.Field(mastercf.FieldWakeup), "?"); v != "-" && !digits(v) {
+		return bad(mastercf.FieldWakeup)
+	}
+	if v := s.Field(mastercf.FieldProcessLimit); v != "-" && !digits(v) {
+		return bad(mastercf.FieldProcessLimit)
+	}
+	return nil
+}
+
+// warnBraces warns about text in { } that is not as it should be.
+func (c *command) warnBraces(s *mastercf.Service) {
+	args := s.Args()
+	options := len(args) - len(s.Words())
+	for i, arg := range args {
+		raw := s.ArgSource(i)
+		if !strings.HasPrefix(raw, "{") {
+			continue
+		}
+		switch end := balanced(raw); {
+		case end == 0:
+			c.warning("master.cf: missing '}' in \"%s\"", raw)
+		case end < len(raw):
+			c.warning("master.cf: syntax error after '}' in \"%s\"", raw)
+		}
+		if i < options {
+			if _, _, why := splitNameValue(arg); why != "" {
+				c.warning("master.cf: %s: \"%s\"", why, arg)
+			}
+		}
+	}
+}
+
+// balanced is the length of the { } at the start of s, 0 when they do not close.
+func balanced(s string) int {
+	level := 0
+	for i := range len(s) {
+		switch s[i] {
+		case '{':
+			level++
+		case '}':
+			if level--; level == 0 {
+				return i + 1
+			}
+		}
+	}
+	return 0
 }

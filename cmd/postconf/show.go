@@ -19,12 +19,15 @@ func (c *command) showMain(names []string) error {
 	if err != nil {
 		return err
 	}
+	if env.Services, err = c.services(); err != nil {
+		return err
+	}
 	var use maincf.Use
 	if c.mode&showDefaults == 0 {
 		if use = env.Use(); use.Err != nil {
 			return c.macroError(use.Err)
 		}
-		c.warnUnknown(env, use)
+		c.warnIgnored(env, use)
 		c.warnClients(env)
 		if _, set := env.Main.Get("mynetworks"); !set {
 			// Postfix computes all defaults, wanted or not.
@@ -48,7 +51,8 @@ func (c *command) showMain(names []string) error {
 	return nil
 }
 
-// environment reads main.cf, unless only defaults are asked for, and master.cf.
+// environment is that of main.cf, unless only defaults are asked for, and of
+// -o options; without services.
 func (c *command) environment(withMain bool) (*maincf.Env, error) {
 	env := &maincf.Env{Version: c.version, Runtime: map[string]string{"process_name": filepath.Base(c.prog)}}
 	if withMain {
@@ -69,9 +73,7 @@ func (c *command) environment(withMain bool) (*maincf.Env, error) {
 			env.Overrides[name] = value
 		}
 	}
-	var err error
-	env.Services, err = c.services()
-	return env, err
+	return env, nil
 }
 
 // parseMain parses main.cf with the messages of Postfix, which stops at the
@@ -184,7 +186,9 @@ func (c *command) macroError(err error) error {
 	return fatalf("macro processing error")
 }
 
-func (c *command) warnUnknown(env *maincf.Env, use maincf.Use) {
+// warnIgnored warns about names Postfix does not know and about settings it
+// ignores, and takes the latter out of the services.
+func (c *command) warnIgnored(env *maincf.Env, use maincf.Use) {
 	for _, name := range use.UnknownInMaster {
 		c.warning("%s/master.cf: undefined parameter: %s", c.configDir, name)
 	}
@@ -195,6 +199,9 @@ func (c *command) warnUnknown(env *maincf.Env, use maincf.Use) {
 		if p, ok := maincf.LookupParam(a.Name()); ok && p.ReadOnly {
 			c.warning("%s/main.cf: read-only parameter assignment: %s=%s", c.configDir, a.Name(), a.Value())
 		}
+	}
+	for i := range env.Services {
+		c.dropReadOnly(&env.Services[i])
 	}
 }
 
