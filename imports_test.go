@@ -39,8 +39,8 @@ var importRules = []struct {
 	// The table files know nothing of Postfix: bytes in, bytes out.
 	{"hashmap/boltmap", []string{"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors", "internal/arena"}},
 	{"hashmap/bdb", []string{"internal/mmap", "internal/arena"}},
-	{"hashmap/cdb", []string{"internal/mmap", "internal/arena"}},
-	{"hashmap/lmdb", []string{"internal/mmap", "internal/arena"}},
+	{"hashmap/cdb", []string{"internal/mmap", "internal/arena", "internal/sink"}},
+	{"hashmap/lmdb", []string{"internal/mmap", "internal/arena", "internal/sink"}},
 	{"hashmap", []string{"hashmap/...", "diag", "table", "textmap", "internal/arena", "internal/atomicfile", "internal/casefold",
 		"internal/filelock", "internal/mmap", "github.com/cespare/xxhash/v2"}},
 

@@ -18,7 +18,12 @@ import (
 // the table are folded unless opts say otherwise, so the ones to look up must
 // be too; [Folded] does it.
 func ReadText(name string, src io.Reader, opts *textmap.Options, report func(diag.Diagnostic)) (*Memory, error) {
-	s := textmap.NewScanner(name, src, opts)
+	ahead := textmap.Options{ReadAhead: true}
+	if opts != nil {
+		ahead = *opts
+		ahead.ReadAhead = true
+	}
+	s := textmap.NewScanner(name, src, &ahead)
 	s.Report = report
 	b := MemoryBuilder{Duplicates: KeepFirst}
 	var lines []int32

@@ -2,6 +2,7 @@ package textmap
 
 import (
 	"io"
+	"runtime"
 
 	"github.com/postfixkit/postfixkit/diag"
 	"github.com/postfixkit/postfixkit/internal/cflines"
@@ -17,6 +18,12 @@ type Options struct {
 	// their contents, joined by newlines, are stored as base64. Usually
 	// os.ReadFile.
 	ReadFile func(name string) ([]byte, error)
+
+	// ReadAhead has a [Scanner] parse on other processors what comes next, for
+	// sources that are read to their end. It reads up to a few hundred
+	// kilobytes for each processor more than it has returned, so a source that
+	// arrives slowly is seen late.
+	ReadAhead bool
 }
 
 // A Scanner streams the entries of a source of any size. It needs memory for
@@ -42,17 +49,23 @@ type Scanner struct {
 	opts   Options
 	lines  *cflines.Reader
 	line   cflines.Line
-	keyEnd int
+	rawKey []byte
 	key    []byte
 	value  []byte
 	err    error
+	ahead  *ahead // set when others parse
 }
 
 // NewScanner returns a Scanner of src. The name is for messages only.
 func NewScanner(name string, src io.Reader, opts *Options) *Scanner {
-	s := &Scanner{name: name, lines: cflines.NewReader(src)}
+	s := &Scanner{name: name}
 	if opts != nil {
 		s.opts = *opts
+	}
+	if n := runtime.GOMAXPROCS(0); s.opts.ReadAhead && s.opts.ReadFile == nil && n > 1 {
+		s.ahead = &ahead{src: src, most: n, size: chunkSize, line: 1}
+	} else {
+		s.lines = cflines.NewReader(src)
 	}
 	return s
 }
@@ -60,12 +73,20 @@ func NewScanner(name string, src io.Reader, opts *Options) *Scanner {
 // Scan advances to the next entry and reports whether there is one. Lines that
 // Postfix ignores are reported and stepped over.
 func (s *Scanner) Scan() bool {
+	if s.ahead != nil {
+		return s.take()
+	}
+	return s.next()
+}
+
+// next reads and parses the next entry.
+func (s *Scanner) next() bool {
 	if s.err != nil {
 		return false
 	}
 	for {
 		if s.line, s.err = s.lines.Next(); s.err != nil {
-			s.key, s.value = nil, nil
+			s.rawKey, s.key, s.value = nil, nil, nil
 			return false
 		}
 		p := cutLine(s.line.Text, s.line.Indented, !s.opts.NoUTF8)
@@ -76,7 +97,7 @@ func (s *Scanner) Scan() bool {
 			continue
 		}
 		text := s.line.Text
-		s.keyEnd = p.keyEnd
+		s.rawKey = text[:p.keyEnd]
 		s.key = s.opts.appendKey(s.key[:0], text[:p.keyEnd])
 		s.value = text[p.valueStart:p.valueEnd]
 		if s.opts.ReadFile != nil {
@@ -115,7 +136,7 @@ func (s *Scanner) report(faults []fault) {
 func (s *Scanner) Key() []byte { return s.key }
 
 // RawKey returns the key as it is written. It is valid until the next Scan.
-func (s *Scanner) RawKey() []byte { return s.line.Text[:s.keyEnd] }
+func (s *Scanner) RawKey() []byte { return s.rawKey }
 
 // Value returns the value of the entry. It is valid until the next Scan.
 func (s *Scanner) Value() []byte { return s.value }

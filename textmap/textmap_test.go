@@ -86,6 +86,7 @@ func TestScannerAgreesWithParse(t *testing.T) {
 
 func compareScanAndParse(t testing.TB, name string, src []byte, o *Options) {
 	t.Helper()
+	compareAhead(t, src, o)
 	entries, found := scan(t, name, src, o)
 	f, err := Parse(name, src, o)
 	if !bytes.Equal(f.Bytes(), src) {

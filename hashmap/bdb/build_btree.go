@@ -86,7 +86,7 @@ func (pl *treePlan) plan() (err error) {
 	pl.leaves = append(pl.leaves, 0)
 	pl.seps = append(pl.seps, separator{})
 	room := b.capacity()
-	sizes := sizes(b.store.Len(), pl.plainSize)
+	sizes := b.store.Sizes(func(i int) uint16 { return uint16(pl.plainSize(uint32(i))) })
 	for i, seq := range pl.order {
 		n := int(sizes[seq])
 		if n == notPlain {
@@ -272,9 +272,7 @@ func (pl *treePlan) writeLeaf(pw *pageWriter, i int, long *longItems) {
 		pw.put16(p, at, offset)
 		at += 2
 	}
-	for _, seq := range pl.order[from:to] {
-		pl.b.store.Touch(int(seq))
-	}
+	pl.b.store.Touch(pl.order[from:to])
 	for _, seq := range pl.order[from:to] {
 		key, value := pl.b.store.Record(int(seq))
 		top = pl.putEntry(p, top, key, long, longItem{seq: seq, key: true})

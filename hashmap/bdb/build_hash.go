@@ -119,7 +119,7 @@ func (pl *hashPlan) plan() (err error) {
 
 	pl.chains = map[uint32]bucketChain{}
 	pl.pages = uint64(pl.buckets)
-	sizes := sizes(b.store.Len(), pl.plainSize)
+	sizes := b.store.Sizes(func(i int) uint16 { return uint16(pl.plainSize(uint32(i))) })
 	for bucket := range pl.buckets {
 		used, offs := 0, 0
 		from, to := pl.run(bucket)
@@ -195,9 +195,7 @@ func (pl *hashPlan) countLong(seq uint32) (off bool) {
 
 func (pl *hashPlan) units(us []unit, bucket uint32) []unit {
 	from, to := pl.run(bucket)
-	for _, h := range pl.order[from:to] {
-		pl.b.store.Touch(h.Seq())
-	}
+	pl.b.store.TouchHashed(pl.order[from:to])
 	for _, h := range pl.order[from:to] {
 		seq := uint32(h)
 		key := pl.b.store.Key(int(seq))

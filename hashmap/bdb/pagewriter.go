@@ -106,28 +106,3 @@ func (pw *pageWriter) each(n int, inOrder bool, write func(pw *pageWriter, from,
 
 // notPlain stands for a size that has to be worked out.
 const notPlain = math.MaxUint16
-
-// sizes returns the size of each of n records by sequence number: memory is read
-// from its beginning to its end, which is many times faster than in the order of
-// the table.
-func sizes(n int, size func(seq uint32) int) []uint16 {
-	out := make([]uint16, n)
-	workers := 1
-	if n > 1<<14 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	var wg sync.WaitGroup
-	for w := range workers {
-		from, to := n/workers*w, n/workers*(w+1)
-		if w == workers-1 {
-			to = n
-		}
-		wg.Go(func() {
-			for i := from; i < to; i++ {
-				out[i] = uint16(size(uint32(i)))
-			}
-		})
-	}
-	wg.Wait()
-	return out
-}

@@ -1,12 +1,12 @@
 package cdb
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/postfixkit/postfixkit/internal/arena"
+	"github.com/postfixkit/postfixkit/internal/sink"
 )
 
 // Duplicates says what becomes of a key that is added more than once.
@@ -81,13 +81,13 @@ func (b *Builder) WriteTo(w io.Writer) (int64, error) {
 		return 0, fmt.Errorf("cdb: %w", err)
 	}
 	l := newLayout(&b.store, hashed)
-	out := writer{w: w, buf: make([]byte, 0, writeSize)}
-	l.write(&out)
-	out.flush()
-	if out.err != nil {
-		return out.n, fmt.Errorf("cdb: %w", out.err)
+	out := sink.New(w)
+	l.write(out)
+	n, err := out.Flush()
+	if err != nil {
+		return n, fmt.Errorf("cdb: %w", err)
 	}
-	return out.n, nil
+	return n, nil
 }
 
 // A layout is what is known of a file before its first byte is written.
@@ -133,12 +133,12 @@ func newLayout(store *arena.Store, hashed []arena.Hashed) *layout {
 	return l
 }
 
-func (l *layout) write(w *writer) {
+func (l *layout) write(w *sink.Writer) {
 	pos := l.end
 	for _, c := range l.counts {
 		// An empty table too says where it would be: TinyCDB takes the
 		// position of table 0 as the end of the records.
-		w.pair(pos, uint32(2*c))
+		w.Pair(pos, uint32(2*c))
 		pos += uint32(2 * c * slotSize)
 	}
 	at := l.first
@@ -151,16 +151,16 @@ func (l *layout) write(w *writer) {
 		l.slots[at[t]] = uint64(pos)<<32 | uint64(h)
 		at[t]++
 		key, value := l.store.Record(i)
-		w.pair(uint32(len(key)), uint32(len(value)))
-		w.bytes(key)
-		w.bytes(value)
+		w.Pair(uint32(len(key)), uint32(len(value)))
+		w.Bytes(key)
+		w.Bytes(value)
 		pos += recordHead + uint32(len(key)) + uint32(len(value))
 	}
 	var table []uint64
 	for i, c := range l.counts {
 		table = fillTable(table, l.slots[l.first[i]:][:c])
 		for _, slot := range table {
-			w.pair(uint32(slot), uint32(slot>>32))
+			w.Pair(uint32(slot), uint32(slot>>32))
 		}
 	}
 }
@@ -212,51 +212,4 @@ func fillSlowly(table, slots []uint64) {
 		table[i] = slot
 		next[i] = (i + 1) % n
 	}
-}
-
-// writeSize is large enough for the cost of a write to vanish, small enough to
-// stay in the processor's cache.
-const writeSize = 128 << 10
-
-// A writer gathers small pieces and remembers the first error.
-type writer struct {
-	w   io.Writer
-	buf []byte
-	n   int64
-	err error
-}
-
-func (w *writer) pair(a, b uint32) {
-	if cap(w.buf)-len(w.buf) < 8 {
-		w.flush()
-	}
-	w.buf = binary.LittleEndian.AppendUint64(w.buf, uint64(b)<<32|uint64(a))
-}
-
-func (w *writer) bytes(p []byte) {
-	if cap(w.buf)-len(w.buf) < len(p) {
-		w.flush()
-		if len(p) > cap(w.buf) {
-			w.emit(p)
-			return
-		}
-	}
-	w.buf = append(w.buf, p...)
-}
-
-func (w *writer) flush() {
-	w.emit(w.buf)
-	w.buf = w.buf[:0]
-}
-
-func (w *writer) emit(p []byte) {
-	if w.err != nil || len(p) == 0 {
-		return
-	}
-	n, err := w.w.Write(p)
-	w.n += int64(n)
-	if err == nil && n < len(p) {
-		err = io.ErrShortWrite
-	}
-	w.err = err
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"github.com/postfixkit/postfixkit/internal/arena"
+	"github.com/postfixkit/postfixkit/internal/sink"
 )
 
 // Duplicates says what becomes of a key that is added more than once.
@@ -144,11 +145,11 @@ func (b *Builder) WriteTo(w io.Writer) (int64, error) {
 	if b.geo.word == 4 && max(size, mapSize) > math.MaxUint32 {
 		return 0, fmt.Errorf("%w: %d bytes, a file for 32-bit machines has less than 4 GiB", ErrTooLarge, size)
 	}
-	out := writer{w: w, buf: make([]byte, 0, writeSize)}
-	p.write(&out, uint64(mapSize))
-	out.flush()
-	if out.err != nil {
-		return out.n, fmt.Errorf("lmdb: %w", out.err)
+	out := sink.New(w)
+	p.write(out, uint64(mapSize))
+	n, err := out.Flush()
+	if err != nil {
+		return n, fmt.Errorf("lmdb: %w", err)
 	}
-	return out.n, nil
+	return n, nil
 }

@@ -1,6 +1,9 @@
 package lmdb
 
-import "github.com/postfixkit/postfixkit/internal/arena"
+import (
+	"github.com/postfixkit/postfixkit/internal/arena"
+	"github.com/postfixkit/postfixkit/internal/sink"
+)
 
 // A plan says which records go to which page, before the first byte is written.
 //
@@ -18,7 +21,6 @@ type plan struct {
 	branches [][]span // levels above the leaves, from below
 	overflow int64    // pages
 	pages    int64    // in the file
-	recs     []Record // of the leaf that is being written
 }
 
 // A span is a page: which records (of a leaf) or pages of the level below (of
@@ -40,27 +42,35 @@ func newPlan(g geometry, store *arena.Store, order []uint32) *plan {
 }
 
 func (p *plan) planLeaves() {
-	g, room, nodeMax := &p.geo, 0, p.geo.nodeMax()
+	g, room := &p.geo, 0
+	needs := p.store.Sizes(p.need)
 	for i, seq := range p.order {
-		key, value := p.store.Record(int(seq))
-		size := nodeHead + len(key) + len(value)
-		big := size > nodeMax
-		if big {
-			size = nodeHead + len(key) + g.word
-		}
-		need := even(size) + 2
+		need := int(needs[seq])
 		if need > room {
 			p.leaves = append(p.leaves, span{i, p.pages})
 			p.pages++
 			room = g.page - g.head()
 		}
 		room -= need
-		if big {
-			n := g.overflowPages(int64(len(value)))
-			p.overflow += n
-			p.pages += n
+		if need&1 == 0 {
+			continue
 		}
+		room++
+		_, value := p.store.Record(int(seq))
+		n := g.overflowPages(int64(len(value)))
+		p.overflow += n
+		p.pages += n
 	}
+}
+
+// need returns the room a record takes on a leaf, an even number; one more when
+// its value goes to overflow pages.
+func (p *plan) need(i int) uint16 {
+	key, value := p.store.Record(i)
+	if p.geo.isBig(key, value) {
+		return uint16(even(nodeHead+len(key)+p.geo.word)+2) + 1
+	}
+	return uint16(even(nodeHead+len(key)+len(value)) + 2)
 }
 
 // below returns the pages one level below branch level n.
@@ -102,22 +112,43 @@ func (p *plan) planBranches() (level []span) {
 }
 
 // write writes the file.
-func (p *plan) write(w *writer, mapSize uint64) {
+func (p *plan) write(w *sink.Writer, mapSize uint64) {
 	p.writeMetas(w, mapSize)
-	page := make([]byte, p.geo.page)
-	for i := range p.leaves {
-		p.writeLeaf(w, page, i)
+	batch := max(1, batchSize/p.geo.page)
+	for from := 0; from < len(p.leaves) && !w.Failed(); {
+		to := from
+		for to < len(p.leaves) && p.nextPage(to) == p.leaves[to].page+1 {
+			to++
+		}
+		w.Parts(to-from, batch, func(buf []byte, i, end int) []byte {
+			for i, end = from+i, from+end; i < end; i++ {
+				buf = p.appendLeaf(buf, i)
+			}
+			return buf
+		})
+		if to < len(p.leaves) {
+			w.Bytes(p.appendLeaf(nil, to))
+			p.writeOverflow(w, to)
+			to++
+		}
+		from = to
 	}
 	for n, level := range p.branches {
-		for i := range level {
-			p.writeBranch(w, page, n, i)
-		}
+		w.Parts(len(level), batch, func(buf []byte, from, to int) []byte {
+			for i := from; i < to; i++ {
+				buf = p.appendBranch(buf, n, i)
+			}
+			return buf
+		})
 	}
 }
 
+// batchSize is how much of a file one goroutine makes at a time.
+const batchSize = 256 << 10
+
 // writeMetas writes page 0 as liblmdb leaves it in a new file, and page 1 as
 // after the first transaction.
-func (p *plan) writeMetas(w *writer, mapSize uint64) {
+func (p *plan) writeMetas(w *sink.Writer, mapSize uint64) {
 	g := &p.geo
 	empty := database{root: noRoot}
 	free := database{pad: uint32(g.page), flags: freeFlags, root: noRoot}
@@ -138,7 +169,7 @@ func (p *plan) writeMetas(w *writer, mapSize uint64) {
 	for i, m := range metas {
 		page := make([]byte, g.page)
 		g.putMeta(page, uint64(i), m)
-		w.bytes(page)
+		w.Bytes(page)
 	}
 }
 
@@ -149,12 +180,16 @@ type filler struct {
 	lower, upper int
 }
 
-func (g *geometry) fill(page []byte, number int64, flags int) filler {
-	clear(page)
+// fill appends an empty page to buf.
+func (g *geometry) fill(buf []byte, number int64, flags int) ([]byte, filler) {
+	buf = append(buf, zeros[:g.page]...)
+	page := buf[len(buf)-g.page:]
 	g.putNum(page, uint64(number))
 	g.put16(page[g.flagsAt():], flags)
-	return filler{g, page, g.head(), g.page}
+	return buf, filler{g, page, g.head(), g.page}
 }
+
+var zeros [maxPage]byte
 
 // node makes room for a node with this key and n bytes of data and returns the
 // node and its data.
@@ -173,74 +208,85 @@ func (f *filler) done() {
 	f.g.put16(f.page[f.g.upperAt():], f.upper)
 }
 
-func (p *plan) writeLeaf(w *writer, page []byte, i int) {
-	g, leaf, end := &p.geo, p.leaves[i], len(p.order)
+// nextPage returns the number of the first page behind leaf i and its overflow
+// pages.
+func (p *plan) nextPage(i int) int64 {
+	switch {
+	case i+1 < len(p.leaves):
+		return p.leaves[i+1].page
+	case len(p.branches) > 0:
+		return p.branches[0][0].page
+	}
+	return p.pages
+}
+
+// recordsOf returns the records of leaf i.
+func (p *plan) recordsOf(i int) []uint32 {
 	if i+1 < len(p.leaves) {
-		end = p.leaves[i+1].first
+		return p.order[p.leaves[i].first:p.leaves[i+1].first]
 	}
-	// The records are all over the store. Finding them before any is copied
-	// lets the processor fetch many at once.
-	p.recs = p.recs[:0]
-	for _, seq := range p.order[leaf.first:end] {
-		key, value := p.store.Record(int(seq))
-		p.recs = append(p.recs, Record{key, value})
-	}
-	f := g.fill(page, leaf.page, pageLeaf)
+	return p.order[p.leaves[i].first:]
+}
+
+// appendLeaf appends leaf i.
+func (p *plan) appendLeaf(buf []byte, i int) []byte {
+	g, leaf, order := &p.geo, p.leaves[i], p.recordsOf(i)
+	p.store.Touch(order)
+	buf, f := g.fill(buf, leaf.page, pageLeaf)
 	next := leaf.page + 1
-	for _, r := range p.recs {
-		n, big := len(r.Value), g.isBig(r)
+	for _, seq := range order {
+		key, value := p.store.Record(int(seq))
+		n, big := len(value), g.isBig(key, value)
 		if big {
 			n = g.word
 		}
-		node, data := f.node(r.Key, n)
-		g.put32(node, uint32(len(r.Value)))
+		node, data := f.node(key, n)
+		g.put32(node, uint32(len(value)))
 		if big {
 			g.put16(node[4:], nodeBig)
 			g.putNum(data, uint64(next))
-			next += g.overflowPages(int64(len(r.Value)))
+			next += g.overflowPages(int64(len(value)))
 		} else {
-			copy(data, r.Value)
+			copy(data, value)
 		}
 	}
 	f.done()
-	w.bytes(page)
-	if next == leaf.page+1 {
-		return
-	}
-	next = leaf.page + 1
-	for _, r := range p.recs {
-		if g.isBig(r) {
-			next += p.writeOverflow(w, page, next, r.Value)
+	return buf
+}
+
+// writeOverflow writes the overflow pages behind leaf i.
+func (p *plan) writeOverflow(w *sink.Writer, i int) {
+	g, next := &p.geo, p.leaves[i].page+1
+	for _, seq := range p.recordsOf(i) {
+		key, value := p.store.Record(int(seq))
+		if !g.isBig(key, value) {
+			continue
 		}
+		n := g.overflowPages(int64(len(value)))
+		head := make([]byte, g.head())
+		g.putNum(head, uint64(next))
+		g.put16(head[g.flagsAt():], pageOverflow)
+		g.put32(head[g.lowerAt():], uint32(n))
+		w.Bytes(head)
+		w.Bytes(value)
+		w.Bytes(zeros[:int(n)*g.page-len(head)-len(value)])
+		next += n
 	}
 }
 
 // isBig reports whether the value of a record goes to overflow pages.
-func (g *geometry) isBig(r Record) bool { return nodeHead+len(r.Key)+len(r.Value) > g.nodeMax() }
-
-// writeOverflow writes a value to overflow pages and returns how many.
-func (p *plan) writeOverflow(w *writer, page []byte, number int64, value []byte) int64 {
-	g := &p.geo
-	n := g.overflowPages(int64(len(value)))
-	head := page[:g.head()]
-	clear(head)
-	g.putNum(head, uint64(number))
-	g.put16(head[g.flagsAt():], pageOverflow)
-	g.put32(head[g.lowerAt():], uint32(n))
-	w.bytes(head)
-	w.bytes(value)
-	clear(page)
-	w.bytes(page[:n*int64(g.page)-int64(g.head())-int64(len(value))])
-	return n
+func (g *geometry) isBig(key, value []byte) bool {
+	return nodeHead+len(key)+len(value) > g.nodeMax()
 }
 
-func (p *plan) writeBranch(w *writer, page []byte, n, i int) {
+// appendBranch appends page i of branch level n.
+func (p *plan) appendBranch(buf []byte, n, i int) []byte {
 	level, below := p.branches[n], p.below(n)
 	end := len(below)
 	if i+1 < len(level) {
 		end = level[i+1].first
 	}
-	f := p.geo.fill(page, level[i].page, pageBranch)
+	buf, f := p.geo.fill(buf, level[i].page, pageBranch)
 	for c := level[i].first; c < end; c++ {
 		var key []byte
 		if c > level[i].first {
@@ -253,5 +299,5 @@ func (p *plan) writeBranch(w *writer, page []byte, n, i int) {
 		}
 	}
 	f.done()
-	w.bytes(page)
+	return buf
 }

@@ -28,6 +28,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"runtime"
+	"sync"
 )
 
 // ErrTooMany is returned by Add when a store holds 2147483647 records.
@@ -49,6 +51,8 @@ type Store struct {
 	refs   [][]uint64
 	n      int
 	size   int64
+	first  []byte // key of the first record
+	common int    // leading bytes that all keys have in common
 }
 
 // Add appends a copy of key and value. It fails only when the store is full.
@@ -78,7 +82,52 @@ func (s *Store) Add(key, value []byte) error {
 	b = append(b, key...)
 	s.blocks[at] = append(b, value...)
 	s.size += int64(len(key)) + int64(len(value))
+	if s.n == 1 {
+		s.first, s.common = s.Key(0), len(key)
+	}
+	if s.common > len(key) || string(key[:s.common]) != string(s.first[:s.common]) {
+		s.common = shared(s.first[:s.common], key)
+	}
 	return nil
+}
+
+// shared returns how many leading bytes a and b have in common.
+func shared(a, b []byte) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// CommonPrefix returns how many leading bytes all keys have in common.
+func (s *Store) CommonPrefix() int { return s.common }
+
+// Sizes returns a number for each record, by sequence number; what does not fit
+// in 16 bits is for the caller to tell apart. Memory is read from its beginning
+// to its end, which is many times faster than in the order of a table. Several
+// goroutines call size.
+func (s *Store) Sizes(size func(i int) uint16) []uint16 {
+	out := make([]uint16, s.n)
+	s.ranges(func(from, to int) {
+		for i := from; i < to; i++ {
+			out[i] = size(i)
+		}
+	})
+	return out
+}
+
+// ranges has all records visited, by as many goroutines as are worth it.
+func (s *Store) ranges(visit func(from, to int)) {
+	workers := 1
+	if s.n > 1<<14 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() { visit(int(int64(s.n)*int64(w)/int64(workers)), int(int64(s.n)*int64(w+1)/int64(workers))) })
+	}
+	wg.Wait()
 }
 
 // newBlock opens a block for small records: 4 KiB at first, so that a small
@@ -131,10 +180,27 @@ func (s *Store) Record(i int) (key, value []byte) {
 	return b[:k:k], b[k:end:end]
 }
 
-// Touch brings the beginning of a record near the processor. Called for a few
+// Touch brings the beginnings of records near the processor. Called for a few
 // dozen records before they are used in an order that memory does not know, it
-// lets the processor fetch them at the same time instead of one after the other.
-func (s *Store) Touch(i int) byte {
+// has the processor fetch them at the same time instead of one after the other.
+func (s *Store) Touch(order []uint32) {
+	sum := byte(0)
+	for _, i := range order {
+		sum += s.firstByte(i)
+	}
+	runtime.KeepAlive(sum) // or the compiler leaves the reading out
+}
+
+// TouchHashed is Touch for what Hashed returned.
+func (s *Store) TouchHashed(order []Hashed) {
+	sum := byte(0)
+	for _, h := range order {
+		sum += s.firstByte(uint32(h))
+	}
+	runtime.KeepAlive(sum)
+}
+
+func (s *Store) firstByte(i uint32) byte {
 	ref := s.refs[i>>refsShift][i&(refsBlock-1)]
 	return s.blocks[ref>>32][uint32(ref)]
 }

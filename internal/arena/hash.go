@@ -16,13 +16,15 @@ func (h Hashed) Hash() uint32 { return uint32(h >> 32) }
 func (h Hashed) Seq() int { return int(uint32(h)) }
 
 // Hashed returns the records ordered by the hash of their keys, those with
-// equal hashes in the order they were added. Under the policy Reject the error
-// is a *DuplicateError.
+// equal hashes in the order they were added. Several goroutines call hash. Under
+// the policy Reject the error is a *DuplicateError.
 func (s *Store) Hashed(hash func(key []byte) uint32, d Duplicates) ([]Hashed, error) {
 	hs := make([]Hashed, s.n)
-	for i := range hs {
-		hs[i] = Hashed(hash(s.Key(i)))<<32 | Hashed(i)
-	}
+	s.ranges(func(from, to int) {
+		for i := from; i < to; i++ {
+			hs[i] = Hashed(hash(s.Key(i)))<<32 | Hashed(i)
+		}
+	})
 	hs = radixSort(hs)
 
 	r := resolver{s: s, d: d}

@@ -33,10 +33,12 @@ func (s *Store) Sorted(d Duplicates) ([]uint32, error) {
 	}
 	depth := s.CommonPrefix()
 	es := make([]entry, s.n)
-	for i := range es {
-		key := s.Key(i)
-		es[i] = entry{load(key, depth), uint32(i), capped(len(key) - depth)}
-	}
+	s.ranges(func(from, to int) {
+		for i := from; i < to; i++ {
+			key := s.Key(i)
+			es[i] = entry{load(key, depth), uint32(i), capped(len(key) - depth)}
+		}
+	})
 	var wg sync.WaitGroup
 	s.sort(es, depth, &wg)
 	wg.Wait()
@@ -56,26 +58,6 @@ func (s *Store) Sorted(d Duplicates) ([]uint32, error) {
 		}
 	}
 	return order, r.finish()
-}
-
-// CommonPrefix returns how many leading bytes all keys share.
-func (s *Store) CommonPrefix() int {
-	if s.n == 0 {
-		return 0
-	}
-	first := s.Key(0)
-	n := len(first)
-	for i := 1; i < s.n && n > 0; i++ {
-		key := s.Key(i)
-		n = min(n, len(key))
-		for j := range first[:n] {
-			if key[j] != first[j] {
-				n = j
-				break
-			}
-		}
-	}
-	return n
 }
 
 // load returns the eight bytes of key at depth, padded with zeros.

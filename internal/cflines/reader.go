@@ -44,6 +44,26 @@ const bufferSize = 256 << 10
 // NewReader returns a Reader of src.
 func NewReader(src io.Reader) *Reader { return &Reader{src: src, line: 1, size: bufferSize} }
 
+// Resume returns a Reader of a part of a source that is in memory: text begins
+// with physical line number line at offset. After it the source ended with err,
+// io.EOF where a logical line ends; text is read where it is.
+func Resume(text []byte, line int, offset int64, err error) *Reader {
+	return &Reader{buf: text, line: line, base: offset, err: err}
+}
+
+// Complete returns how much of src is certainly made of whole logical lines,
+// whatever comes after it: src up to the last physical line that begins one. It
+// is 0 when that is the first line of src or there is none.
+func Complete(src []byte) int {
+	for end := len(src); end > 0; {
+		end = bytes.LastIndexByte(src[:end], '\n')
+		if end+1 < len(src) && end >= 0 && src[end+1] != '#' && !IsSpace(src[end+1]) {
+			return end + 1
+		}
+	}
+	return 0
+}
+
 // Next returns the next logical line. At the end it returns io.EOF. Another
 // error is that of the source; lines before it have been returned, and an
 // incomplete one is not.

@@ -241,7 +241,10 @@ func (c *command) source(j *job, report func(diag.Diagnostic)) hashmap.Source {
 	if c.Alias {
 		return &stoppable{Source: c.aliasSource(j, report), ctx: c.ctx}
 	}
-	opts := &textmap.Options{NoFold: c.noFold, NoUTF8: !c.utf8Mode()}
+	opts := &textmap.Options{
+		NoFold: c.noFold, NoUTF8: !c.utf8Mode(),
+		ReadAhead: j.info != nil && j.info.Mode().IsRegular(),
+	}
 	if c.valueFiles {
 		opts.ReadFile = os.ReadFile
 	}
