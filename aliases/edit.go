@@ -47,11 +47,11 @@ func (f *File) Set(name string, targets ...Target) error {
 		if !f.reads(raw, name, targets) {
 			return fmt.Errorf("aliases: cannot write an alias for name %q", name)
 		}
-		f.endLastLine()
-		f.append(node{raw, &Alias{name: name, raw: raw}})
+		f.nodes.EndLastLine()
+		f.append(cflines.Node[Alias]{Raw: raw, Entry: &Alias{name: name, raw: raw}})
 		return nil
 	}
-	a := f.nodes[i].alias
+	a := f.nodes[i].Entry
 	if slices.Equal(a.Targets(), targets) {
 		return nil
 	}
@@ -77,7 +77,7 @@ func (f *File) AddTarget(name string, t Target) (changed bool, err error) {
 	if !exists {
 		return true, f.Set(name, t)
 	}
-	a := f.nodes[i].alias
+	a := f.nodes[i].Entry
 	old := a.Targets()
 	if slices.ContainsFunc(old, t.same) {
 		return false, nil
@@ -99,7 +99,7 @@ func (f *File) RemoveTarget(name string, t Target) (changed bool, err error) {
 	if !exists {
 		return false, nil
 	}
-	a := f.nodes[i].alias
+	a := f.nodes[i].Entry
 	old := a.Targets()
 	want := slices.DeleteFunc(slices.Clone(old), t.same)
 	switch len(want) {
@@ -133,7 +133,7 @@ func (f *File) Delete(name string) (n int) {
 	}
 	again := f.again[key]
 	for _, i := range append([]int{first}, again...) {
-		f.nodes[i] = node{}
+		f.nodes[i] = cflines.Node[Alias]{}
 	}
 	delete(f.index, key)
 	delete(f.again, key)
@@ -185,35 +185,20 @@ func (f *File) reads(raw []byte, name string, targets []Target) bool {
 
 // replace gives an alias other lines.
 func (f *File) replace(i int, raw []byte) {
-	f.nodes[i] = node{raw, &Alias{name: f.nodes[i].alias.name, raw: raw}}
+	f.nodes[i] = cflines.Node[Alias]{Raw: raw, Entry: &Alias{name: f.nodes[i].Entry.name, raw: raw}}
 }
 
 // spacing returns the white space after the colon that the last alias uses.
 // Spaces that only align columns are not copied.
 func (f *File) spacing() string {
-	for i := len(f.nodes) - 1; i >= 0; i-- {
-		if a := f.nodes[i].alias; a != nil {
-			text, p := a.parts()
-			between := text.Bytes[p.toks[p.colon].End:p.toks[p.colon+1].Start]
-			if strings.Trim(string(between), "\t") == "" {
-				return string(between)
-			}
-			break
+	if a := f.nodes.Last().Entry; a != nil {
+		text, p := a.parts()
+		between := text.Bytes[p.toks[p.colon].End:p.toks[p.colon+1].Start]
+		if strings.Trim(string(between), "\t") == "" {
+			return string(between)
 		}
 	}
 	return " "
-}
-
-// endLastLine adds a final newline when the file has none.
-func (f *File) endLastLine() {
-	for i := len(f.nodes) - 1; i >= 0; i-- {
-		if raw := f.nodes[i].raw; len(raw) > 0 {
-			if raw[len(raw)-1] != '\n' {
-				f.nodes[i].raw = append(bytes.Clone(raw), '\n')
-			}
-			return
-		}
-	}
 }
 
 // newline is the line end the alias uses.

@@ -181,10 +181,10 @@ func outside(name string, src []byte) (lines []string) {
 	for it := range cflines.Split(src) {
 		n := f.nodes[at]
 		at++
-		if it.Kind != cflines.Logical || n.alias != nil && f.fold(n.alias.name) == name {
+		if it.Kind != cflines.Logical || n.Entry != nil && f.fold(n.Entry.name) == name {
 			continue
 		}
-		lines = append(lines, strings.TrimSuffix(string(n.raw), "\n"))
+		lines = append(lines, strings.TrimSuffix(string(n.Raw), "\n"))
 	}
 	return lines
 }

@@ -18,16 +18,9 @@ import (
 type File struct {
 	name  string
 	opts  Options
-	nodes []node
+	nodes cflines.Nodes[Alias]
 	index map[string]int   // folded name in internal form -> its first node
 	again map[string][]int // the nodes of further aliases with that name
-}
-
-// node is a stretch of the file: an alias, a line Postfix ignores, a comment
-// or a blank line. The file is their raw bytes in order.
-type node struct {
-	raw   []byte
-	alias *Alias
 }
 
 // An Alias is one name with its targets. It shows what the file was when it
@@ -52,7 +45,7 @@ func Parse(file string, src []byte, opts *Options) (*File, error) {
 	var toks []mailaddr.Token
 	var slab []Alias
 	for it := range cflines.Split(src) {
-		n := node{raw: src[it.Start:it.End:it.End]}
+		n := cflines.Node[Alias]{Raw: src[it.Start:it.End:it.End]}
 		if it.Kind == cflines.Logical {
 			text := it.Text(src)
 			p := cutLine(toks, text.Bytes, !f.opts.NoUTF8)
@@ -67,17 +60,17 @@ func Parse(file string, src []byte, opts *Options) (*File, error) {
 				if len(slab) == 0 {
 					slab = make([]Alias, 256)
 				}
-				n.alias, slab = &slab[0], slab[1:]
+				n.Entry, slab = &slab[0], slab[1:]
 				name := mailaddr.AppendInternalList(nil, text.Bytes, p.name())
-				*n.alias = Alias{string(name), n.raw, it.Start, it.Line}
+				*n.Entry = Alias{string(name), n.Raw, it.Start, it.Line}
 			}
 		}
 		f.append(n)
 	}
 	for key, again := range f.again {
-		first := f.nodes[f.index[key]].alias
+		first := f.nodes[f.index[key]].Entry
 		for _, i := range again {
-			found = append(found, f.duplicate(key, first, f.nodes[i].alias))
+			found = append(found, f.duplicate(key, first, f.nodes[i].Entry))
 		}
 	}
 	found.Sort()
@@ -111,15 +104,15 @@ func (f *File) duplicate(key string, first, again *Alias) diag.Diagnostic {
 	}
 }
 
-func (f *File) append(n node) {
+func (f *File) append(n cflines.Node[Alias]) {
 	f.nodes = append(f.nodes, n)
-	if n.alias == nil {
+	if n.Entry == nil {
 		return
 	}
 	if f.index == nil {
 		f.index = map[string]int{}
 	}
-	key := f.fold(n.alias.name)
+	key := f.fold(n.Entry.name)
 	if _, dup := f.index[key]; !dup {
 		f.index[key] = len(f.nodes) - 1
 		return
@@ -134,43 +127,21 @@ func (f *File) append(n node) {
 func (f *File) fold(name string) string { return f.opts.fold(name) }
 
 // Bytes returns the text of the file: what was parsed, with the edits made.
-func (f *File) Bytes() []byte {
-	var b bytes.Buffer
-	f.WriteTo(&b)
-	return b.Bytes()
-}
+func (f *File) Bytes() []byte { return f.nodes.Bytes() }
 
 // WriteTo writes the text of the file to w.
-func (f *File) WriteTo(w io.Writer) (n int64, err error) {
-	for _, nd := range f.nodes {
-		if len(nd.raw) > 0 {
-			m, err := w.Write(nd.raw)
-			if n += int64(m); err != nil {
-				return n, err
-			}
-		}
-	}
-	return n, nil
-}
+func (f *File) WriteTo(w io.Writer) (n int64, err error) { return f.nodes.WriteTo(w) }
 
 // All returns the aliases in the order of the file, those without effect
 // because of an earlier one with the same name included.
-func (f *File) All() iter.Seq[*Alias] {
-	return func(yield func(*Alias) bool) {
-		for _, n := range f.nodes {
-			if n.alias != nil && !yield(n.alias) {
-				return
-			}
-		}
-	}
-}
+func (f *File) All() iter.Seq[*Alias] { return f.nodes.Entries() }
 
 // Find returns the alias that counts for a name in internal form, the first
 // one, or nil. Names are compared as [Options] say, without regard to case by
 // default.
 func (f *File) Find(name string) *Alias {
 	if i, ok := f.index[f.fold(name)]; ok {
-		return f.nodes[i].alias
+		return f.nodes[i].Entry
 	}
 	return nil
 }

@@ -50,15 +50,8 @@ import (
 type File struct {
 	name  string
 	opts  Options
-	nodes []node
+	nodes cflines.Nodes[Entry]
 	index map[string][]int // folded key -> nodes, in file order
-}
-
-// node is a stretch of the file: an entry, a line Postfix ignores, a comment
-// or a blank line. The file is their raw bytes in order.
-type node struct {
-	raw   []byte
-	entry *Entry
 }
 
 // An Entry is one key with its value. Its spans are those of the time it was
@@ -83,15 +76,15 @@ func Parse(name string, src []byte, opts *Options) (*File, error) {
 	src = bytes.Clone(src)
 	var found diag.List
 	for it := range cflines.Split(src) {
-		n := node{raw: src[it.Start:it.End:it.End]}
+		n := cflines.Node[Entry]{Raw: src[it.Start:it.End:it.End]}
 		if it.Kind == cflines.Logical {
-			n.entry = f.parseEntry(src, it, &found)
+			n.Entry = f.parseEntry(src, it, &found)
 		}
 		f.append(n)
 	}
 	for _, at := range f.index {
 		for _, again := range at[min(1, len(at)):] {
-			found = append(found, f.duplicate(f.nodes[at[0]].entry, f.nodes[again].entry))
+			found = append(found, f.duplicate(f.nodes[at[0]].Entry, f.nodes[again].Entry))
 		}
 	}
 	found.Sort()
@@ -148,60 +141,38 @@ func (f *File) duplicate(first, again *Entry) diag.Diagnostic {
 // edited since the file was parsed.
 func (f *File) endOf(e *Entry) int {
 	for _, i := range f.index[e.Key] {
-		if f.nodes[i].entry == e {
-			return e.Span.Start.Offset + len(f.nodes[i].raw)
+		if f.nodes[i].Entry == e {
+			return e.Span.Start.Offset + len(f.nodes[i].Raw)
 		}
 	}
 	return e.Span.End.Offset
 }
 
-func (f *File) append(n node) {
+func (f *File) append(n cflines.Node[Entry]) {
 	f.nodes = append(f.nodes, n)
-	if n.entry != nil {
+	if n.Entry != nil {
 		if f.index == nil {
 			f.index = map[string][]int{}
 		}
-		f.index[n.entry.Key] = append(f.index[n.entry.Key], len(f.nodes)-1)
+		f.index[n.Entry.Key] = append(f.index[n.Entry.Key], len(f.nodes)-1)
 	}
 }
 
 // Bytes returns the text of the file: what was parsed, with the edits made.
-func (f *File) Bytes() []byte {
-	var b bytes.Buffer
-	f.WriteTo(&b)
-	return b.Bytes()
-}
+func (f *File) Bytes() []byte { return f.nodes.Bytes() }
 
 // WriteTo writes the text of the file to w.
-func (f *File) WriteTo(w io.Writer) (n int64, err error) {
-	for _, nd := range f.nodes {
-		if len(nd.raw) > 0 {
-			m, err := w.Write(nd.raw)
-			if n += int64(m); err != nil {
-				return n, err
-			}
-		}
-	}
-	return n, nil
-}
+func (f *File) WriteTo(w io.Writer) (n int64, err error) { return f.nodes.WriteTo(w) }
 
 // All returns the entries in the order of the file, those without effect
 // because of an earlier one with the same key included.
-func (f *File) All() iter.Seq[*Entry] {
-	return func(yield func(*Entry) bool) {
-		for _, n := range f.nodes {
-			if n.entry != nil && !yield(n.entry) {
-				return
-			}
-		}
-	}
-}
+func (f *File) All() iter.Seq[*Entry] { return f.nodes.Entries() }
 
 // Find returns the entry that counts for key, the first one, or nil. The key
 // is folded as the file's are.
 func (f *File) Find(key string) *Entry {
 	if at := f.index[f.fold(key)]; len(at) > 0 {
-		return f.nodes[at[0]].entry
+		return f.nodes[at[0]].Entry
 	}
 	return nil
 }
@@ -249,16 +220,16 @@ func (f *File) Set(key, value string) error {
 	}
 	if at := f.index[f.fold(key)]; len(at) > 0 {
 		n := &f.nodes[at[0]]
-		if n.entry.Value != value {
-			n.raw = replaceValue(n.raw, value)
-			n.entry = &Entry{Key: n.entry.Key, RawKey: n.entry.RawKey, Value: value}
+		if n.Entry.Value != value {
+			n.Raw = replaceValue(n.Raw, value)
+			n.Entry = &Entry{Key: n.Entry.Key, RawKey: n.Entry.RawKey, Value: value}
 		}
 		return nil
 	}
-	f.endLastLine()
-	f.append(node{
-		raw:   []byte(key + f.separator() + value + "\n"),
-		entry: &Entry{Key: f.fold(key), RawKey: key, Value: value},
+	f.nodes.EndLastLine()
+	f.append(cflines.Node[Entry]{
+		Raw:   []byte(key + f.separator() + value + "\n"),
+		Entry: &Entry{Key: f.fold(key), RawKey: key, Value: value},
 	})
 	return nil
 }
@@ -266,28 +237,13 @@ func (f *File) Set(key, value string) error {
 // separator returns the white space between key and value that the last entry
 // uses, or a TAB. Spaces that only align columns are not copied.
 func (f *File) separator() string {
-	for i := len(f.nodes) - 1; i >= 0; i-- {
-		if e := f.nodes[i].entry; e != nil {
-			rest := strings.TrimPrefix(string(f.nodes[i].raw), e.RawKey)
-			if rest != "" && rest[0] == ' ' {
-				return " "
-			}
-			break
+	if last := f.nodes.Last(); last.Entry != nil {
+		rest := strings.TrimPrefix(string(last.Raw), last.Entry.RawKey)
+		if rest != "" && rest[0] == ' ' {
+			return " "
 		}
 	}
 	return "\t"
-}
-
-// endLastLine adds a final newline when the file has none.
-func (f *File) endLastLine() {
-	for i := len(f.nodes) - 1; i >= 0; i-- {
-		if raw := f.nodes[i].raw; len(raw) > 0 {
-			if raw[len(raw)-1] != '\n' {
-				f.nodes[i].raw = append(bytes.Clone(raw), '\n')
-			}
-			return
-		}
-	}
 }
 
 // replaceValue returns the lines of an entry with another value.
@@ -342,7 +298,7 @@ func (f *File) Delete(key string) (n int) {
 	k := f.fold(key)
 	at := f.index[k]
 	for _, i := range at {
-		f.nodes[i] = node{}
+		f.nodes[i] = cflines.Node[Entry]{}
 	}
 	delete(f.index, k)
 	return len(at)

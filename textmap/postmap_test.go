@@ -72,7 +72,7 @@ func firstLine(f *File, d diag.Diagnostic, src []byte) int {
 		if at <= d.Span.Start.Offset {
 			line = 1 + strings.Count(string(src[:at]), "\n")
 		}
-		at += len(n.raw)
+		at += len(n.Raw)
 	}
 	return line
 }
