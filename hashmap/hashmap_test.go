@@ -123,7 +123,7 @@ func TestConformance(t *testing.T) {
 				}
 				return tabletest.Table{
 					Lookup:       func(key []byte) (string, bool, error) { return r.Lookup(ctx, string(key)) },
-					AppendLookup: r.AppendLookup,
+					AppendLookup: r.AppendLookup, LookupMany: r.LookupMany,
 					All: iter.Seq2[tabletest.Record, error](func(yield func(tabletest.Record, error) bool) {
 						for rec, err := range r.Records() {
 							if !yield(tabletest.Record(rec), err) {

@@ -144,13 +144,22 @@ func TestMemoryHostileKeys(t *testing.T) {
 	if !m.seeded {
 		t.Error("the keys went unnoticed")
 	}
-	for _, k := range keys {
+	many := make([][]byte, len(keys))
+	for i, k := range keys {
 		if v, ok := m.Get(k); v != k || !ok {
 			t.Fatalf("%s: got %q", k, v)
 		}
 		if v, ok := m.GetBytes([]byte(k)); v != k || !ok {
 			t.Fatalf("%s: got %q", k, v)
 		}
+		many[i] = []byte(k)
+	}
+	found := 0
+	if _, err := m.LookupMany(many, func(i int, value []byte) bool {
+		found++
+		return string(value) == keys[i]
+	}); found != n || err != nil {
+		t.Errorf("LookupMany: %d values, %v", found, err)
 	}
 }
 

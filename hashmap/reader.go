@@ -278,6 +278,15 @@ func (r *Reader) AppendLookup(dst, key []byte) (value []byte, found bool, err er
 	if !ok {
 		return dst, false, nil
 	}
+	if value, found, err = r.appendStored(dst, k, key); err != nil {
+		return dst, false, explain(err, r.path)
+	}
+	return value, found, nil
+}
+
+// appendStored looks up the prepared key k, which may be written beyond its end.
+// Messages have key.
+func (r *Reader) appendStored(dst, k, key []byte) (value []byte, found bool, err error) {
 	value = dst
 	form := NUL(r.form.Load())
 	if form != NoNUL {
@@ -293,7 +302,7 @@ func (r *Reader) AppendLookup(dst, key []byte) (value []byte, found bool, err er
 		}
 	}
 	if err != nil {
-		return dst, false, explain(err, r.path)
+		return dst, false, err
 	}
 	if !r.opts.KeepNUL {
 		value = value[:len(dst)+len(cBytes(value[len(dst):]))]

@@ -252,6 +252,20 @@ func (r *Reloading) AppendLookup(dst, key []byte) (value []byte, found bool, err
 	return append(dst, v...), found, err
 }
 
+// LookupMany is [Batcher.LookupMany] of the current table, which answers all keys.
+// One that is no Batcher is asked for one key after the other.
+func (r *Reloading) LookupMany(keys [][]byte, found func(i int, value []byte) bool) (answered int, err error) {
+	g, err := r.acquire(context.Background())
+	if err != nil {
+		return 0, err
+	}
+	defer g.release()
+	if b, ok := g.t.(Batcher); ok {
+		return b.LookupMany(keys, found)
+	}
+	return LookupEach(r, keys, found)
+}
+
 // All lists the current table, to its end even when it is replaced meanwhile.
 // It yields an error when the table is no [Lister].
 func (r *Reloading) All(ctx context.Context) iter.Seq2[Entry, error] {

@@ -56,6 +56,32 @@ type Appender interface {
 	AppendLookup(dst, key []byte) (value []byte, found bool, err error)
 }
 
+// A Batcher is a Table that answers many keys in less time than one by one.
+//
+// LookupMany calls found for each of keys that is there, in their order, until
+// found returns false; value is valid until then. It returns how many keys were
+// answered before that, or before the one that err is about.
+type Batcher interface {
+	Table
+	LookupMany(keys [][]byte, found func(i int, value []byte) bool) (answered int, err error)
+}
+
+// LookupEach is [Batcher.LookupMany] for any table: it looks up one key after the
+// other.
+func LookupEach(t Appender, keys [][]byte, found func(i int, value []byte) bool) (answered int, err error) {
+	var value []byte
+	for i, key := range keys {
+		var ok bool
+		if value, ok, err = t.AppendLookup(value[:0], key); err != nil {
+			return i, err
+		}
+		if ok && !found(i, value) {
+			return i, nil
+		}
+	}
+	return len(keys), nil
+}
+
 // A Closer is a Table that holds a file, a connection or other resources.
 type Closer interface {
 	Table

@@ -93,12 +93,12 @@ func BenchmarkLookup(b *testing.B) {
 					b.Fatal(err)
 				}
 				defer r.Close()
-				var keys [1 << 14][]byte
+				keys := make([][]byte, min(n, 1<<17))
 				rnd := rand.New(rand.NewPCG(3, 4))
 				for i := range keys {
 					keys[i] = benchKey(nil, rnd.IntN(n))
 					if what == "miss" {
-						keys[i][0] = 'v'
+						keys[i][len(keys[i])-2] = 'x' // .orx
 					}
 				}
 				buf := make([]byte, 0, 64)
@@ -117,6 +117,31 @@ func BenchmarkLookup(b *testing.B) {
 			})
 		})
 	}
+}
+
+// BenchmarkLookupMany is BenchmarkLookup/hit with all keys in one call.
+func BenchmarkLookupMany(b *testing.B) {
+	bothKinds(b, []int{1000, 100_000, 1_000_000}, func(b *testing.B, kind Kind, n int) {
+		r, err := Open(benchFile(b, kind, n), nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer r.Close()
+		keys := make([][]byte, min(n, 1<<17))
+		rnd := rand.New(rand.NewPCG(3, 4))
+		for i := range keys {
+			keys[i] = benchKey(nil, rnd.IntN(n))
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			hits := 0
+			_, err := r.LookupMany(keys, func(int, []byte) bool { hits++; return true })
+			if hits < len(keys) || err != nil {
+				b.Fatal(hits, err)
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(keys)), "ns/key")
+	})
 }
 
 func BenchmarkLookupString(b *testing.B) {

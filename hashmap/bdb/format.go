@@ -24,6 +24,7 @@ const (
 	minPageSize    = 512
 	maxPageSize    = 65536
 	defaultMinKeys = 2
+	leafLevel      = 1
 )
 
 // The metadata page.

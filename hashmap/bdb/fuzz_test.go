@@ -65,7 +65,9 @@ func consume(t *testing.T, data []byte) {
 			first[p.key] = p.value
 		}
 	}
-	for _, p := range append(records, pair{"", ""}, pair{"no such key", ""}) {
+	asked := append(records, pair{"", ""}, pair{"no such key", ""})
+	consumeMany(t, r, asked)
+	for _, p := range asked {
 		got, ok, err := r.Lookup([]byte(p.key))
 		out, ok2, err2 := ra.AppendLookup(nil, []byte(p.key))
 		if got != string(out) || ok != ok2 || (err == nil) != (err2 == nil) {
@@ -78,6 +80,37 @@ func consume(t *testing.T, data []byte) {
 		if sound == nil && len(records) < 300 && (err != nil || ok != there || got != want) {
 			t.Fatalf("Lookup(%.40q) in a file without faults: %.40q, %v, %v, want %.40q, %v", p.key, got, ok, err, want, there)
 		}
+	}
+}
+
+// consumeMany wants LookupMany to answer as Lookup does.
+func consumeMany(t *testing.T, r *Reader, asked []pair) {
+	keys := make([][]byte, len(asked))
+	for i, p := range asked {
+		keys[i] = []byte(p.key)
+	}
+	for from := 0; from < len(keys); {
+		next := from
+		agree := func(to int, value []byte, found bool) {
+			for ; next <= to; next++ {
+				got, ok, err := r.Lookup(keys[next])
+				if want := found && next == to; err != nil || ok != want || ok && got != string(value) {
+					t.Fatalf("LookupMany(%.40q): %.40q, %v; Lookup: %.40q, %v, %v", keys[next], value, want, got, ok, err)
+				}
+			}
+		}
+		n, err := r.LookupMany(keys[from:], func(i int, value []byte) bool {
+			agree(from+i, value, true)
+			return true
+		})
+		agree(from+n-1, nil, false)
+		if from += n; err == nil && from == len(keys) {
+			return
+		}
+		if _, _, same := r.Lookup(keys[from]); err == nil || same == nil || same.Error() != err.Error() {
+			t.Fatalf("LookupMany(%.40q): %v; Lookup: %v", keys[from], err, same)
+		}
+		from++
 	}
 }
 

@@ -116,12 +116,14 @@ func (r *Reader) view(pgno uint32, buf []byte) (p []byte, st pageState, err erro
 	}
 	at := int64(pgno) * int64(r.size)
 	p = r.data[at : at+int64(r.size)]
-	if st = r.known.get(pgno); st == 0 {
+	m := r.memo.Load()
+	if st = m.get(pgno); st == 0 {
 		var f *flaw
 		if st, f = r.examine(p, pgno); f != nil {
 			return nil, 0, r.corrupt(pgno, f.at, "%s", f.reason)
 		}
-		r.known.set(pgno, st)
+		st = r.mark(m, p, pgno, st)
+		m.set(pgno, st)
 	}
 	return p, st, nil
 }
@@ -135,6 +137,14 @@ func (sc *scratch) buffers() (page, chain []byte) {
 }
 
 func (r *Reader) find(key []byte, sc *scratch) (found, bool, error) {
+	f, ok, err := r.findOnce(key, sc)
+	if !ok && err == nil && !r.current() {
+		return r.findOnce(key, sc)
+	}
+	return f, ok, err
+}
+
+func (r *Reader) findOnce(key []byte, sc *scratch) (found, bool, error) {
 	switch {
 	case r.kind == Btree:
 		return r.findBtree(key, sc)
@@ -152,6 +162,7 @@ func (r *Reader) findHash(key []byte, sc *scratch) (found, bool, error) {
 	if pgno == 0 || pgno > r.lastPgno {
 		return found{}, false, r.corrupt(0, offSpares+4*bits.Len32(b), "bucket %d is on page %d, the last page is %d", b, pgno, r.lastPgno)
 	}
+	mark := uint64(0)
 	for steps := uint32(0); ; steps++ {
 		p, st, err := r.view(pgno, page)
 		if err != nil {
@@ -163,8 +174,15 @@ func (r *Reader) findHash(key []byte, sc *scratch) (found, bool, error) {
 		if err := r.chained(p, pgno, from, steps); err != nil {
 			return found{}, false, err
 		}
-		slot := -1
-		if st&pageOrdered != 0 {
+		slot, sure := -1, false
+		if st&pageMarked != 0 {
+			if mark == 0 {
+				mark = markOf(key)
+			}
+			slot, sure = r.searchMarked(markedPage{p, r.memo.Load().marksOf(pgno)}, key, mark)
+		}
+		if sure {
+		} else if st&pageOrdered != 0 {
 			slot = r.searchOrdered(p, key)
 		} else if slot, err = r.searchAny(p, pgno, key, chain); err != nil {
 			return found{}, false, err
@@ -305,8 +323,12 @@ func (r *Reader) inChain(chain, total, pgno uint32, at int) (found, bool, error)
 func (r *Reader) findBtree(key []byte, sc *scratch) (found, bool, error) {
 	page, chain := sc.buffers()
 	pgno, level := r.root, -1
+	if r.data != nil {
+		at := r.descend(key)
+		pgno, level = at.pgno, at.level
+	}
 	for {
-		p, _, err := r.view(pgno, page)
+		p, st, err := r.view(pgno, page)
 		if err != nil {
 			return found{}, false, err
 		}
@@ -315,6 +337,15 @@ func (r *Reader) findBtree(key []byte, sc *scratch) (found, bool, error) {
 		}
 		level = int(p[offLevel]) - 1
 		if p[offType] == pageLeaf {
+			if st&pageMarked != 0 {
+				m := markedPage{p, r.memo.Load().marksOf(pgno)}
+				if pair, sure := r.searchMarked(m, key, markOf(key)); sure {
+					if pair < 0 {
+						return found{}, false, nil
+					}
+					return r.entryValue(p, pgno, r.index(p, 2*pair+1), page)
+				}
+			}
 			return r.searchLeaf(p, pgno, key, page, chain)
 		}
 		child, at, err := r.searchInternal(p, pgno, key, chain)

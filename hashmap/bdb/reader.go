@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/postfixkit/postfixkit/internal/mmap"
 )
@@ -30,8 +31,9 @@ type Reader struct {
 	src    io.ReaderAt
 	file   *os.File
 	length int64
-	known  pageStates // data only: pages found sound
-	pool   sync.Pool  // *scratch, when data is nil
+	memo   atomic.Pointer[memo] // data only
+	clock  clock
+	pool   sync.Pool // *scratch, when data is nil
 }
 
 // Open opens the file at path for reading. Errors wrap ErrNotBerkeleyDB,
@@ -68,6 +70,7 @@ func NewFile(f *os.File, opts *Options) (*Reader, error) {
 			return nil, fmt.Errorf("bdb: %w", err)
 		}
 	}
+	r.clock.start(st)
 	if err := r.init(); err != nil {
 		if r.mapped {
 			mmap.Unmap(r.data)
@@ -112,7 +115,7 @@ func (r *Reader) init() error {
 		return named(r.path, err)
 	}
 	r.meta = m
-	r.known = newPageStates(m.lastPgno)
+	r.memo.Store(newMemo(&r.meta))
 	return nil
 }
 

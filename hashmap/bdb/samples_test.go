@@ -127,6 +127,27 @@ func verify(t testing.TB, r *Reader, want []pair) {
 			}
 		}
 	}
+	verifyMany(t, r, first)
+}
+
+// verifyMany asks for all records at once, with misses between them.
+func verifyMany(t testing.TB, r *Reader, first map[string]string) {
+	t.Helper()
+	var keys [][]byte
+	for key := range first {
+		keys = append(keys, []byte(key), []byte(key+"x"), []byte("x"+key))
+	}
+	got := map[string]string{}
+	n, err := r.LookupMany(keys, func(i int, value []byte) bool {
+		got[string(keys[i])] = string(value)
+		return true
+	})
+	if n != len(keys) || err != nil {
+		t.Fatalf("LookupMany: %d of %d keys, %v", n, len(keys), err)
+	}
+	if !maps.Equal(got, first) {
+		t.Fatalf("LookupMany: got %d values, want %d", len(got), len(first))
+	}
 }
 
 func firstDifference(a, b []pair) int {

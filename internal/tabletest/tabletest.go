@@ -62,6 +62,7 @@ type Mode struct {
 type Table struct {
 	Lookup       func(key []byte) (string, bool, error)
 	AppendLookup func(dst, key []byte) ([]byte, bool, error)
+	LookupMany   func(keys [][]byte, found func(i int, value []byte) bool) (answered int, err error)
 	All          iter.Seq2[Record, error]
 	Check        func() error
 	Close        func() error
@@ -219,8 +220,61 @@ func (f Format) content(t *testing.T, tab Table, recs []Record) {
 			t.Fatalf("append lookup of absent %.60q: got %.60q %v %v", k, out, found, err)
 		}
 	}
+	if tab.LookupMany != nil {
+		many(t, tab, recs, misses, want)
+	}
 	if tab.All != nil {
 		f.iterate(t, tab, recs, want)
+	}
+}
+
+// many compares LookupMany with what the table holds, hits and misses mixed.
+func many(t *testing.T, tab Table, recs []Record, misses [][]byte, want map[string][]byte) {
+	t.Helper()
+	var keys [][]byte
+	for i, r := range recs {
+		keys = append(keys, r.Key)
+		if i%3 == 0 {
+			keys = append(keys, misses[i%len(misses)])
+		}
+	}
+	keys = append(keys, misses...)
+	for _, size := range []int{len(keys), 1, 31, 100} {
+		for from := 0; from < len(keys); from += size {
+			some := keys[from:min(from+size, len(keys))]
+			next := 0
+			miss := func(to int) {
+				for ; next < to; next++ {
+					if _, there := want[string(some[next])]; there {
+						t.Fatalf("many: %.60q was not found", some[next])
+					}
+				}
+			}
+			n, err := tab.LookupMany(some, func(i int, value []byte) bool {
+				miss(i)
+				v, there := want[string(some[i])]
+				if !there || !bytes.Equal(v, value) || next != i {
+					t.Fatalf("many: %.60q: got %.60q, want %.60q (%v); key %d after %d", some[i], value, v, there, i, next)
+				}
+				next++
+				return true
+			})
+			if miss(len(some)); n != len(some) || err != nil {
+				t.Fatalf("many: got %d %v, want %d", n, err, len(some))
+			}
+		}
+	}
+	for _, stop := range []int{0, min(40, len(recs)-1), len(recs) - 1} {
+		if stop < 0 {
+			break
+		}
+		all := make([][]byte, len(recs))
+		for i, r := range recs {
+			all[i] = r.Key
+		}
+		if n, err := tab.LookupMany(all, func(i int, _ []byte) bool { return i < stop }); n != stop || err != nil {
+			t.Fatalf("many, ended at %d: got %d %v", stop, n, err)
+		}
 	}
 }
 
@@ -295,6 +349,12 @@ func closed(t *testing.T, tab Table) {
 	if _, found, err := tab.Lookup([]byte("a")); found || err == nil {
 		t.Errorf("lookup after close: got %v %v, want an error", found, err)
 	}
+	if tab.LookupMany != nil {
+		n, err := tab.LookupMany([][]byte{[]byte("a")}, func(int, []byte) bool { return true })
+		if n != 0 || err == nil {
+			t.Errorf("many lookups after close: got %d %v, want an error", n, err)
+		}
+	}
 	if tab.All != nil {
 		for r, err := range tab.All {
 			if err == nil {
@@ -332,6 +392,21 @@ func (f Format) truncated(t *testing.T, m Mode, path string, recs []Record) {
 		for _, r := range recs[:min(len(recs), 300)] {
 			if v, found, err := tab.Lookup(r.Key); found && err == nil && v != string(r.Value) {
 				t.Fatalf("lookup %.60q in a truncated file: got %.60q, want %.60q or an error", r.Key, v, r.Value)
+			}
+		}
+		if tab.LookupMany != nil {
+			keys := make([][]byte, len(recs))
+			for i, r := range recs {
+				keys[i] = r.Key
+			}
+			n, err := tab.LookupMany(keys, func(i int, value []byte) bool {
+				if !bytes.Equal(value, recs[i].Value) {
+					t.Fatalf("many in a truncated file: %.60q: got %.60q, want %.60q or an error", keys[i], value, recs[i].Value)
+				}
+				return true
+			})
+			if n < len(keys) && err == nil {
+				t.Fatalf("many in a truncated file: %d of %d keys answered, and no error", n, len(keys))
 			}
 		}
 		if tab.All != nil {

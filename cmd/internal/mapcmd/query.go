@@ -106,6 +106,10 @@ func (n nopClose) AppendLookup(dst, key []byte) ([]byte, bool, error) {
 	return n.Lister.(table.Appender).AppendLookup(dst, key)
 }
 
+func (n nopClose) LookupMany(keys [][]byte, found func(i int, value []byte) bool) (int, error) {
+	return n.Lister.(table.Batcher).LookupMany(keys, found)
+}
+
 // openOther opens a table of a type that is no indexed file.
 func (c *command) openOther(spec table.Spec) (*lookup, error) {
 	o := &table.Opener{

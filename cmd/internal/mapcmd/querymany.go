@@ -7,15 +7,14 @@ import (
 	"runtime"
 
 	"github.com/postfixkit/postfixkit/internal/casefold"
-	"github.com/postfixkit/postfixkit/table"
 )
 
 // queryStdin answers -q -: keys from standard input, one to a line, each asked
 // of the tables in order. Tables are opened when they are first needed.
 //
-// Most of the time of a lookup in a large table is spent waiting for memory,
-// so keys are looked up by as many goroutines as there are processors, a batch
-// each. The answers come out in the order of the keys.
+// Most of the time of a lookup in a large table is spent waiting for memory, so
+// keys are looked up many at a time, and by as many goroutines as there are
+// processors. The answers come out in the order of the keys.
 func (c *command) queryStdin(operands []string) error {
 	s := &searcher{c: c, operands: operands}
 	defer s.close()
@@ -39,75 +38,61 @@ func (s *searcher) close() {
 	}
 }
 
-// batchSize is what is read at once: some thousand keys.
-const batchSize = 128 << 10
-
-// A batch is some lines of keys and what came of them.
-type batch struct {
-	keys  []byte
-	out   []byte
-	found bool
-	err   error
-	done  chan struct{}
-	alone bool // something will be said about a key: answered when it is its turn
-}
-
 func (s *searcher) answerAll(src io.Reader) (found bool, err error) {
 	var (
-		in      = batches{src: src}
+		in      = batches{src: src, size: firstBatch}
 		pending []*batch
-		work    = make(chan *batch)
 		workers = runtime.GOMAXPROCS(0)
+		work    chan *batch // nil until batches are answered side by side
 	)
-	defer close(work)
-	started := false
+	defer func() {
+		if work != nil {
+			close(work)
+		}
+	}()
 	finish := func() error {
 		b := pending[0]
 		pending = pending[1:]
-		if b.alone {
-			s.answer(b)
-		} else {
+		if work != nil {
 			<-b.done
+		} else {
+			b.alone = !s.silent(b)
+		}
+		if work == nil || b.alone {
+			s.answer(b)
 		}
 		found = found || b.found
 		if _, err := s.c.out.Write(b.out); err != nil {
 			return fmt.Errorf("write error: %s", cause(err))
 		}
+		in.free = append(in.free, b)
 		return b.err
 	}
 	for {
-		keys, err := in.next()
+		b, err := in.next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
 			return found, fmt.Errorf("read error: %s", cause(err))
 		}
-		b := &batch{keys: keys, done: make(chan struct{})}
-		b.alone = s.c.utf8Mode() && !casefold.Valid(keys)
 		pending = append(pending, b)
-		if !started {
+		if work == nil {
 			// One at a time until something was found: only then are the
 			// tables open and is it known in which form they store keys.
-			b.alone = true
 			if err := finish(); err != nil {
 				return found, err
 			}
-			if started = found && s.concurrent(); started {
+			if found && s.concurrent() {
+				work = make(chan *batch, workers)
 				for range workers {
-					go func() {
-						for b := range work {
-							s.answer(b)
-							close(b.done)
-						}
-					}()
+					go s.work(work)
 				}
+				in.size = batchSize
 			}
 			continue
 		}
-		if !b.alone {
-			work <- b
-		}
+		work <- b
 		for len(pending) > 2*workers {
 			if err := finish(); err != nil {
 				return found, err
@@ -136,73 +121,49 @@ func (s *searcher) concurrent() bool {
 	return true
 }
 
-// answer looks up the keys of one batch.
-func (s *searcher) answer(b *batch) {
-	b.out = make([]byte, 0, 2*len(b.keys))
-	var value []byte
-	for rest := b.keys; len(rest) > 0; {
-		line := rest
-		if i := bytes.IndexByte(rest, '\n'); i >= 0 {
-			line, rest = rest[:i], rest[i+1:]
-		} else {
-			rest = nil
+// work answers batches, except those about whose keys something will be said:
+// they are answered when it is their turn.
+func (s *searcher) work(work <-chan *batch) {
+	for b := range work {
+		if b.alone = !s.silent(b); !b.alone {
+			s.answer(b)
 		}
-		key := cString(line)
-		var hit bool
-		if value, hit, b.err = s.find(value[:0], key); b.err != nil {
-			return
-		}
-		if hit {
-			b.found = true
-			b.out = s.c.appendEntry(b.out, key, value)
-		}
+		b.done <- struct{}{}
 	}
 }
 
-// find appends the value of the first table that has the key to dst.
-func (s *searcher) find(dst, key []byte) (value []byte, found bool, err error) {
-	for i, operand := range s.operands {
-		if i == len(s.opened) {
-			l, err := s.c.open(operand)
-			if err != nil {
-				return dst, false, err
-			}
-			s.opened = append(s.opened, l)
-		}
-		l := s.opened[i]
-		// The quick way where there is nothing to be said about the answer.
-		if a, ok := l.table.(table.Appender); ok && !s.c.valueFiles {
-			if value, found, err = a.AppendLookup(dst, key); err == nil {
-				if found && len(value) > len(dst) {
-					return value, true, nil
-				}
-				if !found {
-					continue
-				}
-			}
-		}
-		text, found, err := s.c.get(l, string(key))
-		if found || err != nil {
-			return append(dst, text...), found, err
-		}
-	}
-	return dst, false, nil
-}
+// silent reports that nothing has to be said about the keys of a batch.
+func (s *searcher) silent(b *batch) bool { return !s.c.utf8Mode() || casefold.Valid(b.lines) }
 
 // batches cuts a stream into pieces that end with a line.
 type batches struct {
 	src  io.Reader
-	left []byte // the beginning of a line
+	size int      // of a piece
+	free []*batch // to be used again
+	left []byte   // the beginning of a line
 	err  error
 }
 
-func (in *batches) next() ([]byte, error) {
+// The first pieces are small: they are answered by one goroutine. Later ones have
+// some thousand keys, and what is needed for them fits a processor's own cache.
+const (
+	firstBatch = 4 << 10
+	batchSize  = 64 << 10
+)
+
+func (in *batches) next() (*batch, error) {
 	if in.err != nil {
 		return nil, in.err
 	}
-	buf := make([]byte, len(in.left), len(in.left)+batchSize)
-	copy(buf, in.left)
-	in.left = nil
+	b := &batch{done: make(chan struct{}, 1)}
+	if n := len(in.free); n > 0 {
+		b, in.free = in.free[n-1], in.free[:n-1]
+	}
+	if cap(b.lines) < len(in.left)+in.size {
+		b.lines = make([]byte, 0, len(in.left)+in.size)
+	}
+	buf := append(b.lines[:0], in.left...)
+	in.left = in.left[:0]
 	for {
 		if len(buf) == cap(buf) { // a very long line
 			buf = append(buf, 0)[:len(buf)]
@@ -212,13 +173,15 @@ func (in *batches) next() ([]byte, error) {
 		if err != nil {
 			in.err = err
 			if err == io.EOF && len(buf) > 0 {
-				return buf, nil
+				b.lines = buf
+				return b, nil
 			}
 			return nil, err
 		}
 		if end := bytes.LastIndexByte(buf, '\n') + 1; end > 0 {
-			in.left = buf[end:]
-			return buf[:end], nil
+			in.left = append(in.left, buf[end:]...)
+			b.lines = buf[:end]
+			return b, nil
 		}
 	}
 }
