@@ -17,7 +17,7 @@
 //
 // Text files, kept byte for byte where they are not edited:
 //
-//   - maincf: main.cf, with the parameters of every release since 2.x, and
+//   - maincf: main.cf, with the parameters of every release since 1.1, and
 //     evaluation of $name, overrides and defaults.
 //   - mastercf: master.cf; switches commented-out services on and off.
 //   - aliases: aliases(5), :include: and .forward files, and where mail for a

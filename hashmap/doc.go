@@ -1,6 +1,6 @@
 // Package hashmap reads, writes, changes and converts the indexed tables of
-// Postfix: hash: and btree: (Berkeley DB), lmdb: and cdb: files, without Postfix
-// and without any C library. What postmap(1) does to a table can be done with it
+// Postfix: hash: and btree: (Berkeley DB), lmdb: and cdb: files, and bolt: files
+// of this toolkit, without Postfix and without any C library. What postmap(1) does to a table can be done with it
 // from a Go program.
 //
 // # Look up

@@ -27,7 +27,13 @@
 //
 //	env := maincf.Env{Main: f, Version: maincf.Version{Major: 3, Minor: 7, Patch: maincf.NewestPatch}}
 //	v, err := env.Eval("smtpd_recipient_restrictions")
-//	fmt.Println(v.Text, v.Origin, v.At.Span()) // text with every $name replaced
+//	if err != nil {
+//		return err // *maincf.LoopError, maincf.ErrUnknownParam
+//	}
+//	fmt.Println(v.Text, v.Origin) // text with every $name replaced, and who set it
+//	if v.At != nil {
+//		fmt.Println(v.At.Span()) // where, when it was main.cf
+//	}
 //
 // [Env.Bool], [Env.Int], [Env.Duration], [Env.List], [Env.Enum] and [Env.Specs]
 // check what they return against the type and the limits of the parameter;

@@ -17,6 +17,12 @@
 // keys, use package proxymap, whose protocol tells Postfix what kind of table
 // it is.
 //
+// # Limits
+//
+// A request and a reply hold [MaxLength] bytes, as Postfix has it; a value that
+// is longer is a permanent error. The server takes 256 connections at a time and
+// gives a lookup 100 seconds unless told otherwise ([Server]).
+//
 // Neither side is authenticated and nothing is encrypted: use a socket in a
 // protected folder, or the loopback interface.
 package socketmap

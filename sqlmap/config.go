@@ -25,6 +25,7 @@ type Config struct {
 	// that are not above (tls_cert_file, option_group, charset, …).
 	Params map[string]string
 
+	name         string // of the file, or the prefix of the parameters
 	prepared     query
 	upper, lower parts // of ResultFormat
 }
@@ -43,7 +44,7 @@ var known = map[Dialect][]string{
 // error is a [diag.List]; the Config is never nil, and usable when the list
 // has nothing of severity error.
 func ParseConfig(name string, src []byte, d Dialect) (*Config, error) {
-	c := &Config{Dialect: d, Params: map[string]string{}}
+	c := &Config{Dialect: d, Params: map[string]string{}, name: name}
 	var found diag.List
 	report := func(s diag.Severity, at diag.Span, check, format string, args ...any) {
 		found = append(found, diag.Diagnostic{File: name, Span: at, Severity: s, Check: check, Message: fmt.Sprintf(format, args...)})
@@ -89,7 +90,7 @@ func trim(s string) string { return string(cflines.Trim([]byte(s))) }
 // of the table in front: "mysql:virtual" has virtual_hosts, virtual_query and
 // so on. get returns the value of a parameter.
 func FromParams(prefix string, d Dialect, get func(name string) (string, bool)) (*Config, error) {
-	c := &Config{Dialect: d, Params: map[string]string{}}
+	c := &Config{Dialect: d, Params: map[string]string{}, name: prefix}
 	for _, name := range known[d] {
 		if v, ok := get(prefix + "_" + name); ok {
 			c.Params[name] = v

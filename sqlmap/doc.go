@@ -27,6 +27,11 @@
 // and their capitals, keys that do not have the parts a query wants are not
 // asked for, domain, result_format, expansion_limit, several rows and columns
 // joined by commas, several hosts. Parameters about the connection are in
-// [Config.Params] for the caller. Stored procedures with more than one result
-// set are not supported.
+// [Config.Params] for the caller.
+//
+// # Limits
+//
+// Stored procedures with more than one result set are not supported. Stores
+// without a driver for database/sql (LDAP, MongoDB) are not for this package;
+// make a [table.Func] of their client.
 package sqlmap

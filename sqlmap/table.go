@@ -91,7 +91,7 @@ func New(ctx context.Context, c *Config, connect Connect, o *table.Opener) (*Tab
 	if c.prepared.text == "" {
 		return nil, errors.New("sqlmap: a Config that is not from ParseConfig or FromParams, or that has errors")
 	}
-	t := &Table{c: c, spec: c.Dialect.String() + ":", connect: connect, options: o.Options, retry: RetryAfter}
+	t := &Table{c: c, spec: c.Dialect.String() + ":" + c.name, connect: connect, options: o.Options, retry: RetryAfter}
 	if d, err := time.ParseDuration(c.Params["retry_interval"] + "s"); err == nil && d > 0 {
 		t.retry = d
 	}

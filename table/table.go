@@ -13,8 +13,37 @@
 // is not known: a mail server then defers where it would otherwise reject, so
 // the two must never be mixed up.
 //
-// The package imports only the standard library and knows no file format. The
-// map with every built-in type is postfixkit.Types.
+// # Opening what main.cf names
+//
+// An [Opener] has a map of table types and nothing hidden: which types there
+// are is decided by the program. The map with every built-in one is
+// postfixkit.Types; a type of your own is one more entry.
+//
+//	types := postfixkit.Types()
+//	types["vault"] = openVault // a table.OpenFunc
+//	o := table.Opener{Types: types}
+//	t, err := o.Open(ctx, "unionmap:{hash:/etc/postfix/local, vault:users}")
+//	if err != nil {
+//		return err // *table.UnknownTypeError names the types there are
+//	}
+//	defer t.Close()
+//	value, found, err := t.Lookup(ctx, "postmaster@example.org")
+//
+// [ParseSpecs] reads a list such as the value of virtual_alias_maps, [Search]
+// asks several tables for several keys as Postfix does.
+//
+// # Tables made of tables
+//
+// [First], [Union], [Pipe], [Static], [Random], [Inline] and [Fail] are what
+// Postfix calls a list, unionmap:, pipemap:, static:, randmap:, inline: and
+// fail:. [Cached], [Fold] and [Debug] change how a table is asked. [Reload]
+// opens a table again when its file was replaced.
+//
+// # Limits
+//
+// The package knows no file format; what unix:passwd.byname and environ: need is
+// all it reads. Listing and editing are not part of a Table:
+// a table that can be listed is a [Lister] too.
 package table
 
 import (

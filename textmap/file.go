@@ -26,6 +26,12 @@
 // Their messages are those of postmap, their Check ids the constants of this
 // package.
 //
+// # Limits
+//
+// A File is held in memory; a [Scanner] holds one entry. Neither limits the
+// length of a line, as postmap(1) does not. There is no way to quote: what
+// cannot be written so that it reads back is refused by [Check].
+//
 // The package is not for aliases(5), whose language is another one, nor for
 // regexp:, pcre: and cidr: tables, whose order matters and whose keys are
 // patterns.

@@ -34,6 +34,10 @@
 // the table as it was at its start, or fails with ErrChanged. A caller that holds
 // Postfix's lock on the file (fcntl, as package hashmap does) never meets that.
 //
+// A file that was damaged or made to do harm costs an error wrapping
+// [ErrCorrupt], never a panic, an endless loop or memory that a number in the
+// file asks for. [Reader.Check] looks at all of it.
+//
 // # Limits
 //
 // Data version 1, the one of all LMDB 0.9 releases: files of LMDB 1.0 are
