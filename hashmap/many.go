@@ -88,8 +88,11 @@ func (r *Reader) lookupForm(p *part, form NUL, found func(i int, value []byte) b
 
 // lookupMany asks the engines that can for many keys at once.
 func (e *engine) lookupMany(keys [][]byte, found func(i int, value []byte) bool) (answered int, err error) {
-	if e.bdb != nil {
+	switch {
+	case e.bdb != nil:
 		return e.bdb.LookupMany(keys, found)
+	case e.lmdb != nil:
+		return e.lmdb.LookupMany(keys, found)
 	}
 	var value []byte
 	for i, key := range keys {

@@ -62,6 +62,7 @@ func (r *Reader) forTest() tabletest.Table {
 	return tabletest.Table{
 		Lookup:       r.Lookup,
 		AppendLookup: r.AppendLookup,
+		LookupMany:   r.LookupMany,
 		All: func(yield func(tabletest.Record, error) bool) {
 			for rec, err := range r.All() {
 				if !yield(tabletest.Record(rec), err) {
