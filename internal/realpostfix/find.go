@@ -140,7 +140,7 @@ func (m *installation) ask() error {
 			return
 		}
 		defer os.RemoveAll(dir)
-		if m.err = os.WriteFile(filepath.Join(dir, "main.cf"), nil, 0o644); m.err != nil {
+		if m.err = writeOld(filepath.Join(dir, "main.cf"), nil); m.err != nil {
 			return
 		}
 		ask := func(args ...string) string {

@@ -139,7 +139,7 @@ func Start(t testing.TB, cfg Config) *Instance {
 		files[name] = text
 	}
 	for name, text := range files {
-		must(os.WriteFile(filepath.Join(inst.ConfigDir, name), []byte(text), 0o644))
+		must(writeOld(filepath.Join(inst.ConfigDir, name), []byte(text)))
 	}
 	if cfg.Setup != nil {
 		must(cfg.Setup(inst))

@@ -131,12 +131,22 @@ func (r *Tools) writeMain() {
 		"inet_interfaces = loopback-only",
 		"",
 	}
-	if err := os.WriteFile(filepath.Join(r.ConfigDir, "main.cf"), []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+	if err := writeOld(filepath.Join(r.ConfigDir, "main.cf"), []byte(strings.Join(lines, "\n"))); err != nil {
 		r.t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(r.ConfigDir, "master.cf"), nil, 0o644); err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// writeOld writes a file that was last changed an hour ago. Postfix programs
+// read a main.cf that is not yet two seconds old again and again until it is.
+func writeOld(name string, text []byte) error {
+	if err := os.WriteFile(name, text, 0o644); err != nil {
+		return err
+	}
+	old := time.Now().Add(-time.Hour)
+	return os.Chtimes(name, old, old)
 }
 
 // Configure adds lines to the private main.cf.
@@ -147,7 +157,7 @@ func (r *Tools) Configure(lines ...string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if err := os.WriteFile(name, append(old, strings.Join(append(lines, ""), "\n")...), 0o644); err != nil {
+	if err := writeOld(name, append(old, strings.Join(append(lines, ""), "\n")...)); err != nil {
 		r.t.Fatal(err)
 	}
 }
