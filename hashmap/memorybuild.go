@@ -78,8 +78,8 @@ func (b *MemoryBuilder) Build() (*Memory, error) {
 	if x.m.n == 0 {
 		return x.m, nil
 	}
-	// Seven in ten places taken: few full buckets, and one that is not.
-	x.m.buckets = make([]bucket, int(float64(x.m.n)/(bucketSlots*0.7))+1)
+	// Half of the places taken: few full buckets, and one that is not.
+	x.m.buckets = make([]bucket, int(float64(x.m.n)/(bucketSlots*0.55))+1)
 	if !x.run(maxProbes) {
 		// Somebody chose keys whose hashes collide, to make lookups slow. The
 		// hash with a secret seed spreads them and is a little slower.
@@ -87,6 +87,7 @@ func (b *MemoryBuilder) Build() (*Memory, error) {
 		clear(x.m.buckets)
 		x.run(x.m.n)
 	}
+	x.m.plain = !x.m.seeded
 	return x.finish()
 }
 

@@ -1,10 +1,8 @@
 package hashmap
 
 import (
-	"hash/maphash"
 	"math/bits"
-
-	"github.com/cespare/xxhash/v2"
+	"unsafe"
 
 	"github.com/postfixkit/postfixkit/internal/casefold"
 )
@@ -50,11 +48,7 @@ func (m *Memory) LookupMany(keys [][]byte, found func(i int, value []byte) bool)
 func (m *Memory) abreast(keys [][]byte, sides []side) {
 	for i, key := range keys {
 		s := &sides[i]
-		if m.seeded {
-			s.hash = maphash.Bytes(m.seed, key)
-		} else {
-			s.hash = xxhash.Sum64(key)
-		}
+		s.hash = m.hash(unsafe.String(unsafe.SliceData(key), len(key)))
 		s.b = &m.buckets[m.start(s.hash)]
 	}
 	// Few instructions for each key, so that the processor sees many at once.
