@@ -209,10 +209,11 @@ func (p *parser) set(r *Rule, t patternText) {
 func (p *parser) compile(r *Rule, t patternText) *pattern.Pattern {
 	tree, err := compile(p.table.dialect, r.Pattern, r.Flags)
 	if err == nil {
-		if !engine.UncertainMatch(tree) {
+		why := engine.Unsure(tree, false)
+		if why == "" {
 			return tree
 		}
-		err = &pattern.Error{Message: "a backreference beside a choice depends on errors of the C library", Unsupported: true}
+		err = &pattern.Error{Message: why, Unsupported: true}
 	}
 	var e *pattern.Error
 	errors.As(err, &e)
@@ -311,8 +312,8 @@ func (p *parser) matchRule() {
 	if tree == nil {
 		return
 	}
-	if groups > 0 && engine.UncertainGroups(tree) {
-		p.unsupported(first.start, first.end, "what its groups match depends on errors of the C library")
+	if why := engine.Unsure(tree, groups > 0); why != "" {
+		p.unsupported(first.start, first.end, why)
 		return
 	}
 	if groups < 0 || groups > tree.Groups {

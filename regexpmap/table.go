@@ -209,7 +209,8 @@ func (t *Table) Match(ctx context.Context, key string) (m Match, found bool, err
 	}
 	m = Match{Rule: r, Result: string(value)}
 	if !r.Negated {
-		bounds, ok, err := r.lazy.get(r).Groups(text)
+		re := r.lazy.get(r)
+		bounds, ok, err := re.Groups(text, re.NumGroups())
 		if err == nil && ok {
 			m.Groups = []string{}
 			for i := 2; i < len(bounds); i += 2 {
@@ -275,7 +276,7 @@ func (r *Rule) holds(key []byte) bool {
 	if r.never {
 		return false
 	}
-	ok, err := r.lazy.get(r).Match(key)
+	ok, err := r.lazy.get(r).Match(key, r.groups())
 	if err != nil {
 		r.warn(err)
 		return false // whatever the sign
@@ -284,6 +285,14 @@ func (r *Rule) holds(key []byte) bool {
 		return false
 	}
 	return r.And == nil || r.And.holds(key)
+}
+
+// groups returns the highest group that the result has.
+func (r *Rule) groups() int {
+	if r.result == nil {
+		return 0
+	}
+	return r.result.groups
 }
 
 func (r *Rule) warn(err error) {
@@ -304,7 +313,7 @@ func (t *Table) appendResult(dst []byte, r *Rule, key []byte) ([]byte, error) {
 	if r.result.groups > 0 {
 		var ok bool
 		var err error
-		bounds, ok, err = r.lazy.get(r).Groups(key)
+		bounds, ok, err = r.lazy.get(r).Groups(key, r.result.groups)
 		if err != nil || !ok {
 			if err == nil {
 				err = errors.New("groups do not match")

@@ -51,7 +51,7 @@ func TestEnginesAgree(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, _ := re.Match(text)
+			got, _ := re.Match(text, 0)
 			if got != want || small.match(text) != want || (std.groups(text) != nil) != want {
 				t.Fatalf("%q: automaton %v, small %v, regexp %v, backtracking %v", text, got, small.match(text), std.groups(text), want)
 			}
@@ -90,7 +90,7 @@ func TestLimit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Compile(p).Match([]byte(c.text)); !errors.Is(err, c.want) {
+		if _, err := Compile(p).Match([]byte(c.text), 0); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.src, err, c.want)
 		}
 	}
@@ -99,7 +99,7 @@ func TestLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := Compile(p).Match([]byte(strings.Repeat("a", 100_000))); ok || err != nil {
+	if ok, err := Compile(p).Match([]byte(strings.Repeat("a", 100_000)), 0); ok || err != nil {
 		t.Errorf("nested loops: %v, %v", ok, err)
 	}
 }
@@ -110,7 +110,7 @@ func TestLongKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := Compile(p).Match([]byte(strings.Repeat("ab", 51_200) + "c")); !ok || err != nil {
+	if ok, err := Compile(p).Match([]byte(strings.Repeat("ab", 51_200)+"c"), 0); !ok || err != nil {
 		t.Errorf("%v, %v", ok, err)
 	}
 }
@@ -126,7 +126,7 @@ func BenchmarkMatch(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				re.Match(text)
+				re.Match(text, 0)
 			}
 		})
 	}

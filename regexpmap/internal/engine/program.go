@@ -353,10 +353,11 @@ func (c *compiler) condition(n *pattern.Node) {
 }
 
 func (c *compiler) repeat(n *pattern.Node) {
-	sub := n.Sub[0]
 	if n.Max == 0 {
 		return // its groups can still be called
 	}
+	n = flatten(n)
+	sub := n.Sub[0]
 	if sub.Op == pattern.OpSet && !sub.Set.Empty() {
 		most := int32(n.Max)
 		if n.Max < 0 {
@@ -407,6 +408,19 @@ func (c *compiler) repeat(n *pattern.Node) {
 		c.emit(inst{op: iJump, x: int32(count)})
 		c.prog.code[count].y = c.here()
 	}
+}
+
+// flatten makes one repetition of a byte of two, "a**": trying all ways to
+// divide the bytes between them would take for ever.
+func flatten(n *pattern.Node) *pattern.Node {
+	star := func(n *pattern.Node) bool {
+		return n.Op == pattern.OpRepeat && n.Mode == pattern.Greedy && n.Min <= 1 && n.Max < 0
+	}
+	for star(n) && star(n.Sub[0]) && flatten(n.Sub[0]).Sub[0].Op == pattern.OpSet {
+		inner := n.Sub[0]
+		n = &pattern.Node{Op: pattern.OpRepeat, Min: n.Min * inner.Min, Max: -1, Sub: inner.Sub}
+	}
+	return n
 }
 
 // star writes sub*: an iteration that matches nothing ends the loop.

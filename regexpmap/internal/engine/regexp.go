@@ -31,16 +31,26 @@ type Regexp struct {
 	mu       sync.Mutex
 	std      *standard
 	stdTried bool
-	walk     *walker
 	full     *program
+
+	// The GNU C library may take assertions for something else where groups
+	// are asked for, and where assertions are repeated even where not. Its
+	// graph of the pattern, with groups and without, gives the answers then.
+	oddGroups, oddMatch bool
+	captive, bare       atomic.Pointer[gnu]
 }
 
 // Compile prepares a pattern. It does little: engines come later.
 func Compile(p *pattern.Pattern) *Regexp {
 	r := &Regexp{pattern: p, features: p.Inspect()}
 	r.regular = !r.features.Backtrack && r.features.Cells <= maxCells
+	r.oddGroups = r.regular && p.Posix && asserts(p.Root, true)
+	r.oddMatch = r.oddGroups && repeats(p.Root, pattern.OpAssert, false)
 	return r
 }
+
+// NumGroups returns the number of groups of the pattern.
+func (r *Regexp) NumGroups() int { return r.pattern.Groups }
 
 // statesKept is how many automaton states a pattern may hold at a time.
 const statesKept = 400
@@ -59,9 +69,18 @@ func (r *Regexp) needsBacktracker(text []byte) bool {
 	return r.features.NewlineIn && bytes.IndexByte(text, '\n') >= 0
 }
 
-// Match reports whether the pattern matches text. The error is [ErrLimit] or
+// Match reports whether the pattern matches text, for somebody who wants to
+// know what the first groups matched: there are patterns for which that
+// changes the answer of the GNU C library. The error is [ErrLimit] or
 // [ErrRecursion].
-func (r *Regexp) Match(text []byte) (bool, error) {
+func (r *Regexp) Match(text []byte, groups int) (bool, error) {
+	switch {
+	case r.oddGroups && groups > 0:
+		_, ok, err := r.Groups(text, groups)
+		return ok, err
+	case r.oddMatch:
+		return r.graph(&r.bare, false).match(text)
+	}
 	if !r.needsBacktracker(text) {
 		d := r.auto.Load()
 		if d == nil {
@@ -90,15 +109,22 @@ func (r *Regexp) newAutomaton() *dfa {
 	return d
 }
 
-// Groups returns the bounds of the match and of each group, as
+// Groups returns the bounds of the match and of its groups, as
 // [regexp.Regexp.FindSubmatchIndex] does; ok is false if there is no match.
-func (r *Regexp) Groups(text []byte) (bounds []int, ok bool, err error) {
+// Only the first groups are asked for, but there may be more.
+func (r *Regexp) Groups(text []byte, groups int) (bounds []int, ok bool, err error) {
+	if r.oddGroups {
+		bounds, err = r.graph(&r.captive, true).find(text, 0, groups)
+		return bounds, bounds != nil, err
+	}
 	if !r.needsBacktracker(text) {
 		if s := r.standard(); s != nil {
 			bounds = s.groups(text)
-			if bounds != nil && r.walk != nil {
-				if walked, ok := r.walk.find(text, bounds[0], bounds[1]); ok {
-					bounds = walked
+			if bounds != nil && r.pattern.Posix && groups > 0 {
+				if g := r.graph(&r.captive, true); g != nil {
+					if found, err := g.find(text, bounds[0], groups); err == nil && found != nil {
+						bounds = found
+					}
 				}
 			}
 			return bounds, bounds != nil, nil
@@ -127,6 +153,15 @@ func (r *Regexp) Groups(text []byte) (bounds []int, ok bool, err error) {
 	return bounds, true, nil
 }
 
+// graph makes a graph when it is first asked for; nil if it is too large.
+func (r *Regexp) graph(g *atomic.Pointer[gnu], groups bool) *gnu {
+	if made := g.Load(); made != nil {
+		return made
+	}
+	g.CompareAndSwap(nil, newGNU(r.pattern, groups))
+	return g.Load()
+}
+
 // standard returns package regexp's form of the pattern if that finds the
 // same groups. It does not where PCRE2 lets a group in a loop end empty, or
 // gives two groups one number.
@@ -137,9 +172,6 @@ func (r *Regexp) standard() *standard {
 		r.stdTried = true
 		if f := r.features; r.regular && !f.BranchReset && (r.pattern.Posix || !f.EmptyLoop) {
 			r.std = newStandard(r.pattern)
-			if r.std != nil && r.pattern.Posix && r.pattern.Groups > 0 {
-				r.walk = newWalker(r.pattern)
-			}
 		}
 	}
 	return r.std

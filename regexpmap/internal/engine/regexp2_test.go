@@ -49,7 +49,7 @@ func TestAgainstRegexp2(t *testing.T) {
 				want = fmt.Sprint(index, index+length)
 				matched++
 			}
-			bounds, ok, err := re.Groups([]byte(text))
+			bounds, ok, err := re.Groups([]byte(text), p.Groups)
 			if errors.Is(err, ErrLimit) {
 				continue
 			}
@@ -88,7 +88,7 @@ func TestLoopThatMatchesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bounds, ok, err := Compile(p).Groups([]byte(c.text)); err != nil || !ok || bounds[1] != c.end {
+		if bounds, ok, err := Compile(p).Groups([]byte(c.text), p.Groups); err != nil || !ok || bounds[1] != c.end {
 			t.Errorf("%s on %q: %v, %v, %v; want end %d", c.src, c.text, bounds, ok, err, c.end)
 		}
 	}

@@ -1,22 +1,37 @@
 package engine
 
-import "github.com/postfixkit/postfixkit/regexpmap/internal/pattern"
+import (
+	"slices"
 
-// The GNU C library has errors of its own where a backreference meets a
-// choice, and where groups meet assertions: the answer then depends on which
-// of its internal copies of a node comes first. Such patterns are told apart
-// here, so that nobody is given a guess.
+	"github.com/postfixkit/postfixkit/regexpmap/internal/pattern"
+)
 
-// UncertainMatch reports whether even the verdict is not certain: a POSIX
-// pattern with a backreference, or the group it refers to, inside a repetition
-// or an alternative.
-func UncertainMatch(p *pattern.Pattern) bool {
-	if !p.Posix || !p.Inspect().Backref {
-		return false
+// Unsure says why nobody can be told what the GNU C library answers for a
+// pattern, or for its groups; "" if it can be told. Where a backreference
+// meets a choice it has errors that depend on which of its internal copies of
+// a node comes first, and patterns like that are told apart here.
+func Unsure(p *pattern.Pattern, groups bool) string {
+	if !p.Posix {
+		return ""
 	}
+	f := p.Inspect()
+	if !f.Backref {
+		if asserts(p.Root, true) && newGNU(p, true) == nil {
+			return "it is too large to repeat assertions as the C library does"
+		}
+		return ""
+	}
+	// The backreference, or the group it refers to, may be inside a repetition
+	// or an alternative; then even the verdict is not certain.
 	referred := map[int]bool{}
 	collect(p.Root, referred)
-	return choiceAround(p.Root, referred, false)
+	if choiceAround(p.Root, referred, false) {
+		return "a backreference beside a choice depends on errors of the C library"
+	}
+	if groups && (f.NewlineIn || choices(p.Root)) {
+		return "what groups beside a backreference match depends on errors of the C library"
+	}
+	return ""
 }
 
 func collect(n *pattern.Node, referred map[int]bool) {
@@ -41,17 +56,12 @@ func choiceAround(n *pattern.Node, referred map[int]bool, choice bool) bool {
 	return false
 }
 
-// UncertainGroups reports whether the bounds of the groups of a POSIX pattern
-// are not certain: backreferences beside repeated groups, repeated assertions,
-// '^' and '$' inside the pattern, assertions about words beside repeated
-// groups.
-func UncertainGroups(p *pattern.Pattern) bool {
-	if !p.Posix || p.Groups == 0 {
-		return false
+// choices reports whether n can match in more than one way.
+func choices(n *pattern.Node) bool {
+	if n.Op == pattern.OpAlt || n.Op == pattern.OpRepeat && n.Min != n.Max {
+		return true
 	}
-	f := p.Inspect()
-	repeated := repeats(p.Root, pattern.OpCapture, false)
-	return f.NewlineIn || (f.Words || f.Backref) && repeated || repeats(p.Root, pattern.OpAssert, false)
+	return slices.ContainsFunc(n.Sub, choices)
 }
 
 // repeats reports whether a node of the kind is inside a repetition.

@@ -92,6 +92,7 @@ type Node struct {
 	Behind   bool
 	Negate   bool
 	Retry    bool // OpLook: may be matched again another way ((*napla:…))
+	Group    bool // OpRepeat: of something in parentheses (PCRE)
 	Fold     bool // OpBackref: ASCII letters of either case are equal
 	Index    int
 	Min, Max int

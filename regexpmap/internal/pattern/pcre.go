@@ -2,6 +2,7 @@ package pattern
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -58,7 +59,10 @@ func ParsePCRE(src string, flags PCREFlags) (*Pattern, error) {
 		resolve()
 	}
 	if selfReference(root, nil, 0) {
-		p.refuse(0, "PCRE2 10.42 answers a backreference inside an alternative of its own group wrongly")
+		p.refuse(0, "PCRE2 answers an optional backreference inside an alternative of its own group wrongly")
+	}
+	if wrong, _ := possessiveBehindByte(root, false); wrong {
+		p.refuse(0, "PCRE2 answers a possessive optional group behind a repeated byte wrongly")
 	}
 	for _, look := range p.looks {
 		if err := p.measure(look); err != nil {
@@ -246,9 +250,10 @@ func (p *pcreParser) literal(c byte) *Node {
 func (p *pcreParser) branch() (*Node, error) {
 	var sub []*Node
 	repeatable := false // the last of sub may be repeated
+	bracket := false    // and it is a group
 	add := func(n *Node, ok bool) {
 		sub = append(sub, n)
-		repeatable = ok
+		repeatable, bracket = ok, false
 	}
 	for {
 		if err := p.skipComments(); err != nil {
@@ -321,6 +326,7 @@ func (p *pcreParser) branch() (*Node, error) {
 				repeatable = false
 			case groupItem:
 				add(n, true)
+				bracket = true
 			case groupFixed:
 				add(n, false)
 			}
@@ -361,23 +367,11 @@ func (p *pcreParser) branch() (*Node, error) {
 				}
 			}
 			k := len(sub) - 1
-			if n := sub[k]; n.Op == OpLook && !n.Behind && !n.Negate && lo > 0 && hi != 1 {
-				p.refuse(start, "PCRE2 10.42 answers repeated lookahead wrongly")
-			}
-			if hi == 0 && hasLook(sub[k]) {
-				p.refuse(start, "PCRE2 10.42 answers lookaround repeated no times wrongly")
-			}
 			sub[k] = repeat(sub[k], lo, hi, mode)
+			sub[k].Group = bracket
 			repeatable = false
 		default:
 			add(p.literal(c), true)
-		}
-	}
-	for i := 1; i < len(sub); i++ {
-		before, n := sub[i-1], sub[i]
-		if n.Op == OpRepeat && n.Mode == Possessive && n.Min == 0 && n.Sub[0].Op != OpSet &&
-			before.Op == OpRepeat && before.Sub[0].Op == OpSet && before.Min != before.Max {
-			p.refuse(p.pos, "PCRE2 10.42 answers a possessive optional group behind a repeated byte wrongly")
 		}
 	}
 	return cat(sub), nil
@@ -577,15 +571,16 @@ func (p *pcreParser) groupNumber() (n int, ok bool, err error) {
 	return n, true, nil
 }
 
-// selfReference reports whether a backreference is inside an alternative of
-// the group it refers to. open has the groups around n, and from where on in
-// it there has been an alternative since.
+// selfReference reports whether a backreference that may be left out is inside
+// an alternative of the group it refers to: PCRE2 leaves such an alternative
+// out when it works out how long a match has to be. open has the groups around
+// n, and chosen says from where on in it there has been an alternative since.
 func selfReference(n *Node, open []int, chosen int) bool {
 	switch n.Op {
-	case OpBackref:
-		for _, g := range open[:chosen] {
-			for _, h := range n.Groups {
-				if g == h {
+	case OpRepeat:
+		if ref := n.Sub[0]; ref.Op == OpBackref && n.Min == 0 {
+			for _, g := range open[:chosen] {
+				if slices.Contains(ref.Groups, g) {
 					return true
 				}
 			}
@@ -601,6 +596,48 @@ func selfReference(n *Node, open []int, chosen int) bool {
 		}
 	}
 	return false
+}
+
+// possessiveBehindByte reports whether a possessive group that may be left out
+// comes behind a repeated byte. PCRE2 makes the repetition of the byte
+// possessive, too, as if the group were always there. before: such a byte may
+// be what comes before n; after: it may be the last thing in n.
+func possessiveBehindByte(n *Node, before bool) (wrong, after bool) {
+	switch n.Op {
+	case OpSet, OpBackref:
+		return false, false
+	case OpCat:
+		after = before
+		for _, s := range n.Sub {
+			if wrong, after = possessiveBehindByte(s, after); wrong {
+				return true, false
+			}
+		}
+		return false, after
+	case OpRepeat:
+		if n.Sub[0].Op == OpSet && !n.Group {
+			return false, n.Min != n.Max || before && n.Min == 0
+		}
+		if n.Mode == Possessive && n.Min == 0 && n.Group && before {
+			return true, false
+		}
+		wrong, after = possessiveBehindByte(n.Sub[0], before)
+		if !wrong && after && n.Max != 1 {
+			wrong, _ = possessiveBehindByte(n.Sub[0], true)
+		}
+		return wrong, after || before && n.Min == 0
+	case OpAlt, OpCond, OpCapture, OpAtomic, OpLook:
+		after = n.Op == OpLook && before
+		for _, s := range n.Sub {
+			w, a := possessiveBehindByte(s, before)
+			if w {
+				return true, false
+			}
+			after = after || a
+		}
+		return false, after
+	}
+	return false, before
 }
 
 // codeSize estimates the length of the code PCRE2 makes of n.
@@ -628,16 +665,4 @@ func codeSize(n *Node) int {
 		size = min(maxCells, size+codeSize(s)+3)
 	}
 	return size
-}
-
-func hasLook(n *Node) bool {
-	if n.Op == OpLook {
-		return true
-	}
-	for _, s := range n.Sub {
-		if hasLook(s) {
-			return true
-		}
-	}
-	return false
 }
