@@ -8,6 +8,8 @@ import (
 	"math"
 	"os"
 	"slices"
+
+	"github.com/postfixkit/postfixkit/internal/mmap"
 )
 
 // An Updater changes records of an existing file. The changed pages are kept in
@@ -314,20 +316,38 @@ func (u *Updater) WriteTo(w io.Writer) (written int64, err error) {
 	if err := u.flush(); err != nil {
 		return 0, err
 	}
-	run := max(1, (256<<10)/u.size) // pages read at once
-	buf := make([]byte, run*u.size)
-	for pgno := int64(0); pgno <= int64(u.lastPgno); {
-		n := int(min(int64(run), int64(u.lastPgno)-pgno+1))
-		b := buf[:n*u.size]
-		clear(b)
-		if old := int64(u.oldLast) - pgno + 1; old > 0 {
-			if err := u.r.readAt(b[:min(int64(n), old)*int64(u.size)], pgno*int64(u.size)); err != nil {
-				return written, named(u.r.path, err)
-			}
+	if u.r.mapped {
+		defer mmap.Recover(mmap.Protect(), &err)
+	}
+	var dirty []uint32
+	for pgno, p := range u.pages {
+		if p.dirty || pgno > u.oldLast {
+			dirty = append(dirty, pgno)
 		}
-		for i := range n {
-			if p := u.pages[uint32(pgno)+uint32(i)]; p != nil && p.dirty {
-				copy(b[i*u.size:], p.b)
+	}
+	slices.Sort(dirty)
+	const run = 1 << 20 // bytes written at once
+	var buf []byte
+	for pages := int64(run / u.size); written < (int64(u.lastPgno)+1)*int64(u.size); {
+		pgno := written / int64(u.size)
+		n := int(min(pages, int64(u.lastPgno)-pgno+1))
+		last := uint32(pgno + int64(n) - 1)
+		var b []byte
+		if u.r.data != nil && last <= u.oldLast && (len(dirty) == 0 || dirty[0] > last) {
+			b = u.r.data[written:][:n*u.size] // nothing has changed here
+		} else {
+			if buf == nil {
+				buf = make([]byte, run)
+			}
+			b = buf[:n*u.size]
+			clear(b)
+			if old := int64(u.oldLast) - pgno + 1; old > 0 {
+				if err := u.r.readAt(b[:min(int64(n), old)*int64(u.size)], written); err != nil {
+					return written, named(u.r.path, err)
+				}
+			}
+			for ; len(dirty) > 0 && dirty[0] <= last; dirty = dirty[1:] {
+				copy(b[(int64(dirty[0])-pgno)*int64(u.size):], u.pages[dirty[0]].b)
 			}
 		}
 		m, err := w.Write(b)
@@ -335,7 +355,6 @@ func (u *Updater) WriteTo(w io.Writer) (written int64, err error) {
 		if err != nil {
 			return written, err
 		}
-		pgno += int64(n)
 	}
 	return written, nil
 }

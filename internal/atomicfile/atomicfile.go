@@ -99,6 +99,8 @@ type File struct {
 	opts    Options
 	ops     *ops
 	pending bool
+
+	written, begun int64 // bytes: by Write, and of those given to the disk
 }
 
 // Create locks PATH.tmp and returns it for writing. ctx limits the wait for
@@ -231,8 +233,20 @@ func (w *File) Old() (*os.File, error) {
 	return os.Open(w.target)
 }
 
-// Write appends to the new content.
-func (w *File) Write(p []byte) (int, error) { return w.ops.write(w.f, p) }
+// earlySync is how much is written before the disk gets it.
+const earlySync = 1 << 20
+
+// Write appends to the new content. The disk begins with it at once, as it must
+// be there before the content is put in place.
+func (w *File) Write(p []byte) (int, error) {
+	n, err := w.ops.write(w.f, p)
+	w.written += int64(n)
+	if err == nil && w.aside != "" && w.written-w.begun >= earlySync {
+		beginSync(w.f, w.begun, w.written-w.begun)
+		w.begun = w.written
+	}
+	return n, err
+}
 
 // WriteAt writes into the new content at an offset, for formats that fill in
 // their first page last. It does not mix with Write.
