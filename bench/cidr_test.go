@@ -29,10 +29,12 @@ func cidrNetworks(n int) (src []byte, keys []string) {
 		}
 		seen[p] = true
 		fmt.Fprintf(&b, "%s\tREJECT %d\n", p, len(seen))
-		if len(keys) < 3000 {
+		if len(keys) < 200_000 {
 			keys = append(keys, p.Addr().String(), p.Addr().Next().String(), netip.AddrFrom4([4]byte{127, byte(u), byte(u >> 8), 1}).String())
 		}
 	}
+	// postmap finds the first rules soonest.
+	r.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 	return b.Bytes(), keys
 }
 

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 )
@@ -43,9 +44,10 @@ func networks(n int) (src []byte, keys []netip.Addr) {
 }
 
 type benchTable struct {
-	src  []byte
-	keys []netip.Addr
-	tab  *Table
+	src    []byte
+	keys   []netip.Addr // in random order
+	random []netip.Addr
+	tab    *Table
 }
 
 var benchTables sync.Map
@@ -60,6 +62,17 @@ func benchOf(b *testing.B, n int) *benchTable {
 	if t.tab, err = Parse("bench", t.src); err != nil || t.tab.plain {
 		b.Fatal(err, t.tab.plain)
 	}
+	r := rand.New(rand.NewPCG(3, 9))
+	r.Shuffle(len(t.keys), func(i, j int) { t.keys[i], t.keys[j] = t.keys[j], t.keys[i] })
+	for range 1 << 17 {
+		k := key{r.Uint64(), r.Uint64()}
+		if is4 := r.IntN(5) > 0; is4 {
+			t.random = append(t.random, addrOf(k, true))
+		} else {
+			k.hi = 0x2001<<48 | k.hi>>16
+			t.random = append(t.random, addrOf(k, false))
+		}
+	}
 	benchTables.Store(n, t)
 	return t
 }
@@ -70,18 +83,29 @@ func skipLong(b *testing.B, n int) {
 	}
 }
 
+// BenchmarkLookup asks for addresses in the networks, and for addresses from
+// anywhere.
 func BenchmarkLookup(b *testing.B) {
 	for _, n := range []int{10, 1_000, 100_000, 1_000_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			skipLong(b, n)
-			t := benchOf(b, n)
-			b.ReportAllocs()
-			i := 0
-			for b.Loop() {
-				t.tab.LookupAddr(t.keys[i%len(t.keys)])
-				i++
-			}
-		})
+		for _, kind := range []string{"listed", "random"} {
+			b.Run(fmt.Sprintf("%s/%d", kind, n), func(b *testing.B) {
+				skipLong(b, n)
+				t := benchOf(b, n)
+				keys := t.keys
+				if kind == "random" {
+					keys = t.random
+				}
+				b.ReportAllocs()
+				i, found := 0, 0
+				for b.Loop() {
+					if _, ok := t.tab.LookupAddr(keys[i%len(keys)]); ok {
+						found++
+					}
+					i++
+				}
+				b.ReportMetric(100*float64(found)/float64(b.N), "%found")
+			})
+		}
 	}
 }
 
@@ -92,9 +116,17 @@ func BenchmarkParse(b *testing.B) {
 			t := benchOf(b, n)
 			b.ReportAllocs()
 			b.SetBytes(int64(len(t.src)))
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			var tab *Table
 			for b.Loop() {
-				Parse("bench", t.src)
+				tab, _ = Parse("bench", t.src)
 			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB-kept")
+			runtime.KeepAlive(tab)
 		})
 	}
 }

@@ -113,18 +113,20 @@ func (t *Table) build() {
 	// Blocks of "if !" cut what is around them into pieces, and one inside the
 	// other many times. A source made for it could make that quadratic.
 	budget := 64*len(t.rules) + 1<<16
-	for _, f := range []struct {
-		is4  bool
-		tree *tree
-	}{{true, &t.v4}, {false, &t.v6}} {
-		p := newPainter(t.rules, f.is4)
-		if budget = p.paint(t.rules, t.used, f.is4, budget); budget < 0 {
+	for _, is4 := range []bool{true, false} {
+		p := newPainter(t.rules, is4)
+		if budget = p.paint(t.rules, t.used, is4, budget); budget < 0 {
 			t.plain = true
-			t.v4, t.v6 = tree{}, tree{}
+			t.v4, t.v6 = index[uint32]{}, tree6{}
 			t.markUsed()
 			return
 		}
-		*f.tree = p.tree()
+		p.join()
+		if is4 {
+			t.v4 = newTree4(p.starts, p.owner)
+		} else {
+			t.v6 = newTree6(p.starts, p.owner)
+		}
 	}
 }
 
@@ -229,8 +231,8 @@ func (p *painter) give(s span, i int, used []bool) {
 	}
 }
 
-// tree joins neighbours of the same owner and makes the tree.
-func (p *painter) tree() tree {
+// join makes one piece of neighbours of the same owner.
+func (p *painter) join() {
 	n := 0
 	for i := range p.owner {
 		if i == 0 || p.owner[i] != p.owner[n-1] {
@@ -238,5 +240,5 @@ func (p *painter) tree() tree {
 			n++
 		}
 	}
-	return newTree(slices.Clone(p.starts[:n]), slices.Clone(p.owner[:n]))
+	p.starts, p.owner = p.starts[:n], p.owner[:n]
 }

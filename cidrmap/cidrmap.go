@@ -15,10 +15,16 @@
 //	// err lists the rules that Postfix would skip with a warning; t has the others
 //	result, found := t.LookupAddr(netip.MustParseAddr("192.168.7.8"))
 //
-// Postfix tries one rule after the other. Here the rules become a trie when
-// the table is parsed, "!" and "if" included, so that a lookup costs the same
-// with ten networks and with a million. As a side result [Table.Unreachable]
-// knows every rule that never can match.
+// Postfix tries one rule after the other. Here the rules become an index of
+// addresses when the table is parsed, "!" and "if" included: a lookup reads a
+// few words of memory with ten networks as with a million, and takes longer
+// with a million only because they are not in the processor's cache: about
+// 10 ns and 100 ns. A million networks take some two seconds to read and 130 MB
+// to keep. As a side result [Table.Unreachable] knows every rule that never
+// can match.
+//
+// The exception is thousands of "if !" blocks inside each other: the rules of
+// such a table are tried one after the other, and Unreachable knows nothing.
 //
 // A key that is no address matches nothing, "!" rules included. An address of
 // one family never matches a rule for the other one, again with or without
@@ -47,8 +53,11 @@ import (
 type Table struct {
 	name  string
 	rules []rule
-	v4    tree
-	v6    tree
+	// results has the results of the rules: lookups need nothing else of them,
+	// and far less memory is read.
+	results []string
+	v4      index[uint32]
+	v6      tree6
 	// plain: the rules are nested in a way that would make the trees much
 	// larger than the source. They are tried one by one then.
 	plain bool
@@ -130,7 +139,7 @@ func (t *Table) Lookup(_ context.Context, key string) (value string, found bool,
 // IPv4-mapped IPv6 address is an IPv6 address here, as it is to Postfix.
 func (t *Table) LookupAddr(addr netip.Addr) (result string, found bool) {
 	if i := t.find(addr); i >= 0 {
-		return t.rules[i].result, true
+		return t.results[i], true
 	}
 	return "", false
 }
@@ -192,7 +201,7 @@ func (t *Table) list(want func(i int) bool) iter.Seq[Rule] {
 // rule makes the public form of a rule.
 func (t *Table) rule(i int) Rule {
 	r := &t.rules[i]
-	out := Rule{Prefix: r.prefix, Negated: r.negated, Result: r.result, Line: int(r.line)}
+	out := Rule{Prefix: r.prefix, Negated: r.negated, Result: t.results[i], Line: int(r.line)}
 	for b := r.block; b >= 0; b = t.rules[b].block {
 		c := &t.rules[b]
 		out.If = append(out.If, Condition{c.prefix, c.negated, int(c.line)})
@@ -209,9 +218,9 @@ func (t *Table) find(addr netip.Addr) int {
 	case t.plain:
 		return t.findPlain(addr)
 	case addr.Is4():
-		return t.v4.find(keyOf(addr))
+		return int(t.v4.find(uint32(keyOf(addr).hi >> 32)))
 	case addr.Is6():
-		return t.v6.find(keyOf(addr))
+		return int(t.v6.find(keyOf(addr)))
 	}
 	return -1
 }

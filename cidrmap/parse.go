@@ -15,7 +15,6 @@ import (
 // rule is one rule or the start of an "if" block.
 type rule struct {
 	prefix  netip.Prefix
-	result  string
 	line    int32
 	block   int32 // index of the innermost "if" around it, -1 for none
 	end     int32 // of an "if": index of the rule after its block
@@ -36,7 +35,8 @@ func (r *rule) contains(addr netip.Addr) bool {
 func Parse(name string, src []byte) (*Table, error) {
 	p := parser{t: &Table{name: name}, text: string(src), block: -1}
 	const shortest = 7 // bytes of a rule: "::/0 x" and a newline
-	p.t.rules = make([]rule, 0, min(1+bytes.Count(src, []byte{'\n'}), 1+len(src)/shortest))
+	lines := min(1+bytes.Count(src, []byte{'\n'}), 1+len(src)/shortest)
+	p.t.rules, p.t.results = make([]rule, 0, lines), make([]string, 0, lines)
 	for item := range cflines.Split(src) {
 		if item.Kind == cflines.Logical {
 			p.line(item, item.Text(src))
@@ -62,6 +62,10 @@ type parser struct {
 
 func (p *parser) report(s diag.Severity, check string, line int, at diag.Span, message string) {
 	p.found = append(p.found, diag.Diagnostic{File: p.t.name, Span: at, Severity: s, Check: check, Message: message})
+}
+
+func (p *parser) add(r rule, result string) {
+	p.t.rules, p.t.results = append(p.t.rules, r), append(p.t.results, result)
 }
 
 // line parses one logical line.
@@ -91,7 +95,7 @@ func (p *parser) line(item cflines.Item, text cflines.Text) {
 			}
 			p.block = int32(len(p.t.rules))
 			p.place[p.block] = where()
-			p.t.rules = append(p.t.rules, r)
+			p.add(r, "")
 		}
 	case "endif":
 		switch {
@@ -106,19 +110,19 @@ func (p *parser) line(item cflines.Item, text cflines.Text) {
 		}
 	default:
 		s, r.negated = negation(s)
-		pattern := s
+		pattern, result := s, ""
 		if i := strings.IndexFunc(s, func(c rune) bool { return c < 0x80 && cflines.IsSpace(byte(c)) }); i >= 0 {
-			pattern, r.result = s[:i], trimLeft(s[i:])
+			pattern, result = s[:i], trimLeft(s[i:])
 		}
 		switch {
 		case pattern == "":
 			why = "no address pattern"
 		default:
-			if why = p.pattern(&r, pattern, where); why == "" && r.result == "" {
+			if why = p.pattern(&r, pattern, where); why == "" && result == "" {
 				why = "no lookup result"
 			}
 			if why == "" {
-				p.t.rules = append(p.t.rules, r)
+				p.add(r, result)
 			}
 		}
 	}
