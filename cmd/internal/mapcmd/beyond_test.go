@@ -3,8 +3,6 @@
 package mapcmd
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -14,21 +12,6 @@ import (
 
 	"github.com/postfixkit/postfixkit/hashmap"
 )
-
-// runTool runs a command inside the test's process.
-func runTool(tool Tool, stdin string, args ...string) (exit int, stdout, stderr string) {
-	var out, msg bytes.Buffer
-	exit = Main(context.Background(), tool, args, Env{
-		Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &msg, KeepRights: true,
-		Getenv: func(name string) string {
-			if name == "MAIL_CONFIG" {
-				return os.TempDir() // no main.cf there
-			}
-			return ""
-		},
-	})
-	return exit, out.String(), msg.String()
-}
 
 // place writes files into a fresh folder and returns its name.
 func place(t *testing.T, files map[string]string) string {
