@@ -32,7 +32,7 @@ type DuplicateError struct {
 }
 
 func (e *DuplicateError) Error() string {
-	return "bdb: " + (&arena.DuplicateError{Key: e.Key, First: e.First, Again: e.Again, Count: e.Count}).Error()
+	return "bdb: " + (*arena.DuplicateError)(e).Error()
 }
 
 func (e *DuplicateError) Unwrap() error { return ErrDuplicate }
@@ -159,7 +159,7 @@ func (b *Builder) policy(c *content) arena.Duplicates {
 func duplicateError(err error) error {
 	var dup *arena.DuplicateError
 	if errors.As(err, &dup) {
-		return &DuplicateError{Key: dup.Key, First: dup.First, Again: dup.Again, Count: dup.Count}
+		return (*DuplicateError)(dup)
 	}
 	return err
 }

@@ -5,6 +5,8 @@ import (
 	"iter"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/postfixkit/postfixkit/internal/arena"
 )
 
 // Lookup returns the value of key. A miss is found == false with a nil error;
@@ -103,7 +105,7 @@ func (c *chunk) read(b *bbolt.Bucket) error {
 	}
 	for ; k != nil; k, v = cur.Next() {
 		if v == nil {
-			return fmt.Errorf("boltmap: key %s is a bucket inside the table's bucket, not a record", quoted(k))
+			return fmt.Errorf("boltmap: key %s is a bucket inside the table's bucket, not a record", arena.Quoted(k))
 		}
 		c.buf = append(append(c.buf, k...), v...)
 		c.ends = append(c.ends, lengths{len(k), len(v)})

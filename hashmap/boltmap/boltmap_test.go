@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,66 +19,35 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-func rec(key, value string) tabletest.Record {
-	return tabletest.Record{Key: []byte(key), Value: []byte(value)}
-}
+var rec = tabletest.Rec
 
 func build(t testing.TB, opts *BuildOptions, recs ...tabletest.Record) []byte {
 	t.Helper()
-	b := NewBuilder(opts)
-	for _, r := range recs {
-		if err := b.Add(r.Key, r.Value); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var buf bytes.Buffer
-	if n, err := b.WriteTo(&buf); err != nil || n != int64(buf.Len()) {
-		t.Fatalf("WriteTo: got %d, %v, want %d", n, err, buf.Len())
-	}
-	return buf.Bytes()
+	return tabletest.Image(t, NewBuilder(opts), recs...)
 }
 
 func (t *Table) forTest() tabletest.Table {
 	return tabletest.Table{
 		Lookup:       t.Lookup,
 		AppendLookup: t.AppendLookup,
-		All: func(yield func(tabletest.Record, error) bool) {
-			for rec, err := range t.All() {
-				if !yield(tabletest.Record(rec), err) {
-					return
-				}
-			}
-		},
-		Check: func() error { return t.Check(context.Background(), nil) },
-		Close: t.Close,
+		All:          tabletest.Records(t.All()),
+		Check:        func() error { return t.Check(context.Background(), nil) },
+		Close:        t.Close,
 	}
 }
 
 func TestConformance(t *testing.T) {
-	open := func(path string) (tabletest.Table, error) {
-		tab, err := Open(path, nil)
-		if err != nil {
-			return tabletest.Table{}, err
-		}
-		return tab.forTest(), nil
-	}
-	openWrite := func(path string) (tabletest.Table, error) {
-		tab, err := OpenWrite(path, nil)
-		if err != nil {
-			return tabletest.Table{}, err
-		}
-		return tab.forTest(), nil
-	}
 	tabletest.Run(t, tabletest.Format{
 		Build: func(path string, recs []tabletest.Record) error {
 			return os.WriteFile(path, build(t, nil, recs...), 0o600)
 		},
-		Modes:      []tabletest.Mode{{Name: "Open", Open: open}, {Name: "OpenWrite", Open: openWrite}},
+		Modes: []tabletest.Mode{
+			{Name: "Open", Open: tabletest.Opens(func(path string) (*Table, error) { return Open(path, nil) }, (*Table).forTest)},
+			{Name: "OpenWrite", Open: tabletest.Opens(func(path string) (*Table, error) { return OpenWrite(path, nil) }, (*Table).forTest)},
+		},
 		MaxKey:     maxKey,
 		NoEmptyKey: true,
-		Order: func(recs []tabletest.Record) {
-			slices.SortFunc(recs, func(a, b tabletest.Record) int { return bytes.Compare(a.Key, b.Key) })
-		},
+		Order:      tabletest.ByKey,
 	})
 }
 

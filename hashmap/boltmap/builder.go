@@ -65,7 +65,7 @@ func (b *Builder) Add(key, value []byte) error {
 	case len(key) == 0 || len(key) > maxKey:
 		return &KeyError{Key: bytes.Clone(key), Limit: maxKey}
 	case int64(len(value)) > maxValue:
-		return fmt.Errorf("%w: key %s has a value of %d bytes", ErrTooLarge, quoted(key), len(value))
+		return fmt.Errorf("%w: key %s has a value of %d bytes", ErrTooLarge, arena.Quoted(key), len(value))
 	}
 	if err := b.store.Add(key, value); err != nil {
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
@@ -86,7 +86,7 @@ func (b *Builder) WriteTo(w io.Writer) (n int64, err error) {
 	if err != nil {
 		var dup *arena.DuplicateError
 		if errors.As(err, &dup) {
-			return 0, &DuplicateError{Key: dup.Key, First: dup.First, Again: dup.Again, Count: dup.Count}
+			return 0, (*DuplicateError)(dup)
 		}
 		return 0, fmt.Errorf("boltmap: %w", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/postfixkit/postfixkit/internal/arena"
 )
 
 // Put stores value under key, in place of what was there. It fails with a
@@ -48,7 +50,7 @@ func (b *Batch) Put(key, value []byte) error {
 		return &KeyError{Key: bytes.Clone(key), Limit: maxKey}
 	}
 	if int64(len(value)) > maxValue {
-		return fmt.Errorf("%w: key %s has a value of %d bytes", ErrTooLarge, quoted(key), len(value))
+		return fmt.Errorf("%w: key %s has a value of %d bytes", ErrTooLarge, arena.Quoted(key), len(value))
 	}
 	b.buf = append(append(b.buf, key...), value...)
 	b.changes = append(b.changes, change{lengths: lengths{len(key), len(value)}})
@@ -82,7 +84,7 @@ func (t *Table) Apply(batch *Batch) error {
 				err = b.Put(key, value)
 			}
 			if err != nil {
-				return fmt.Errorf("boltmap: key %s: %w", quoted(key), err)
+				return fmt.Errorf("boltmap: key %s: %w", arena.Quoted(key), err)
 			}
 		}
 		return nil

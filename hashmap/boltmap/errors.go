@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/postfixkit/postfixkit/internal/arena"
 )
 
 var (
@@ -63,7 +65,7 @@ func (e *KeyError) Error() string {
 	if len(e.Key) == 0 {
 		return "boltmap: empty key: bbolt stores keys of 1 byte and more"
 	}
-	return fmt.Sprintf("boltmap: key %s has %d bytes, bbolt stores at most %d", quoted(e.Key), len(e.Key), e.Limit)
+	return fmt.Sprintf("boltmap: key %s has %d bytes, bbolt stores at most %d", arena.Quoted(e.Key), len(e.Key), e.Limit)
 }
 
 // Unwrap returns [ErrKeySize].
@@ -78,20 +80,11 @@ type DuplicateError struct {
 }
 
 func (e *DuplicateError) Error() string {
-	return fmt.Sprintf("boltmap: duplicate key %s: record %d repeats record %d", quoted(e.Key), e.Again+1, e.First+1)
+	return "boltmap: " + (*arena.DuplicateError)(e).Error()
 }
 
 // Unwrap returns [ErrDuplicate].
 func (e *DuplicateError) Unwrap() error { return ErrDuplicate }
-
-// quoted shows a key in a message, long ones by their beginning.
-func quoted(key []byte) string {
-	const long = 60
-	if len(key) > long {
-		return fmt.Sprintf("%q...", key[:long])
-	}
-	return fmt.Sprintf("%q", key)
-}
 
 // translate gives errors of bbolt the names they have here.
 func (t *Table) translate(err error) error {

@@ -11,6 +11,8 @@ import (
 	"io"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/postfixkit/postfixkit/internal/arena"
 )
 
 // The layout of a bbolt file, in the byte order of the machine:
@@ -265,7 +267,7 @@ func (v *verifier) nodes(p []byte, id uint64, base, levels int, from, to []byte)
 			continue
 		}
 		if i > 0 && bytes.Compare(last, k) >= 0 || from != nil && bytes.Compare(k, from) < 0 || to != nil && bytes.Compare(k, to) >= 0 {
-			if err := v.fault(id, at, "key %s is not in order", quoted(k)); err != nil {
+			if err := v.fault(id, at, "key %s is not in order", arena.Quoted(k)); err != nil {
 				return err
 			}
 		}

@@ -76,7 +76,7 @@ func (b *Builder) WriteTo(w io.Writer) (int64, error) {
 	if err != nil {
 		var dup *arena.DuplicateError
 		if errors.As(err, &dup) {
-			return 0, &DuplicateError{Key: dup.Key, First: dup.First, Again: dup.Again, Count: dup.Count}
+			return 0, (*DuplicateError)(dup)
 		}
 		return 0, fmt.Errorf("cdb: %w", err)
 	}

@@ -19,17 +19,7 @@ import (
 
 func image(t testing.TB, opts *BuildOptions, recs ...tabletest.Record) []byte {
 	t.Helper()
-	b := NewBuilder(opts)
-	for _, r := range recs {
-		if err := b.Add(r.Key, r.Value); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var buf bytes.Buffer
-	if n, err := b.WriteTo(&buf); err != nil || n != int64(buf.Len()) {
-		t.Fatalf("WriteTo: got %d, %v, want %d", n, err, buf.Len())
-	}
-	return buf.Bytes()
+	return tabletest.Image(t, NewBuilder(opts), recs...)
 }
 
 func opened(t testing.TB, image []byte) *Reader {
@@ -51,29 +41,17 @@ func (r *Reader) forTest() tabletest.Table {
 	return tabletest.Table{
 		Lookup:       r.Lookup,
 		AppendLookup: r.AppendLookup,
-		All: func(yield func(tabletest.Record, error) bool) {
-			for rec, err := range r.All() {
-				if !yield(tabletest.Record(rec), err) {
-					return
-				}
-			}
-		},
-		Check: func() error { return r.Check(context.Background(), nil) },
-		Close: r.Close,
+		All:          tabletest.Records(r.All()),
+		Check:        func() error { return r.Check(context.Background(), nil) },
+		Close:        r.Close,
 	}
 }
 
-func TestConformance(t *testing.T) {
+func format(t testing.TB) tabletest.Format {
 	mode := func(opts *Options) func(string) (tabletest.Table, error) {
-		return func(path string) (tabletest.Table, error) {
-			r, err := Open(path, opts)
-			if err != nil {
-				return tabletest.Table{}, err
-			}
-			return r.forTest(), nil
-		}
+		return tabletest.Opens(func(path string) (*Reader, error) { return Open(path, opts) }, (*Reader).forTest)
 	}
-	tabletest.Run(t, tabletest.Format{
+	return tabletest.Format{
 		Build: func(path string, recs []tabletest.Record) error {
 			return os.WriteFile(path, image(t, nil, recs...), 0o600)
 		},
@@ -83,7 +61,13 @@ func TestConformance(t *testing.T) {
 			{Name: "ReaderAt", Open: mode(&Options{NoMmap: true})},
 		},
 		Order: func([]tabletest.Record) {}, // as they were added
-	})
+	}
+}
+
+func TestConformance(t *testing.T) { tabletest.Run(t, format(t)) }
+
+func BenchmarkFormat(b *testing.B) {
+	tabletest.Benchmark(b, format(b), func() tabletest.Builder { return NewBuilder(nil) })
 }
 
 func TestHash(t *testing.T) {

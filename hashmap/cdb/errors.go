@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"github.com/postfixkit/postfixkit/internal/arena"
 )
 
 var (
@@ -47,7 +49,7 @@ type DuplicateError struct {
 }
 
 func (e *DuplicateError) Error() string {
-	return fmt.Sprintf("cdb: duplicate key %q: record %d repeats record %d", e.Key, e.Again+1, e.First+1)
+	return "cdb: " + (*arena.DuplicateError)(e).Error()
 }
 
 // Unwrap returns [ErrDuplicate].

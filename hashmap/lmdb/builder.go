@@ -111,7 +111,7 @@ func (b *Builder) Add(key, value []byte) error {
 	case len(key) == 0 || len(key) > b.geo.maxKey():
 		return &KeyError{Key: append([]byte(nil), key...), Limit: b.geo.maxKey()}
 	case uint64(len(value)) > math.MaxUint32:
-		return fmt.Errorf("%w: key %s has a value of %d bytes", ErrTooLarge, quoted(key), len(value))
+		return fmt.Errorf("%w: key %s has a value of %d bytes", ErrTooLarge, arena.Quoted(key), len(value))
 	}
 	if err := b.store.Add(key, value); err != nil {
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
@@ -135,7 +135,7 @@ func (b *Builder) WriteTo(w io.Writer) (int64, error) {
 	if err != nil {
 		var dup *arena.DuplicateError
 		if errors.As(err, &dup) {
-			return 0, &DuplicateError{Key: dup.Key, First: dup.First, Again: dup.Again, Count: dup.Count}
+			return 0, (*DuplicateError)(dup)
 		}
 		return 0, fmt.Errorf("lmdb: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/postfixkit/postfixkit/internal/arena"
 )
 
 // A Fault is one thing that is wrong with a file.
@@ -189,7 +191,7 @@ func (tr *tree) page(pg uint64, level int, from, to []byte) error {
 		if level > 1 && i == 0 {
 			key = from // the first key of a branch page is not used
 		} else if last != nil && tr.compare(last, key) >= 0 || from != nil && tr.compare(key, from) < 0 || to != nil && tr.compare(key, to) >= 0 {
-			if err := tr.fault(pg, at, "key %s is not in order", quoted(key)); err != nil {
+			if err := tr.fault(pg, at, "key %s is not in order", arena.Quoted(key)); err != nil {
 				return err
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"github.com/postfixkit/postfixkit/internal/arena"
 )
 
 var (
@@ -60,7 +62,7 @@ func (e *KeyError) Error() string {
 	if len(e.Key) == 0 {
 		return "lmdb: empty key: LMDB stores keys of 1 byte and more"
 	}
-	return fmt.Sprintf("lmdb: key %s has %d bytes, LMDB stores at most %d", quoted(e.Key), len(e.Key), e.Limit)
+	return fmt.Sprintf("lmdb: key %s has %d bytes, LMDB stores at most %d", arena.Quoted(e.Key), len(e.Key), e.Limit)
 }
 
 // Unwrap returns [ErrKeySize].
@@ -75,17 +77,8 @@ type DuplicateError struct {
 }
 
 func (e *DuplicateError) Error() string {
-	return fmt.Sprintf("lmdb: duplicate key %s: record %d repeats record %d", quoted(e.Key), e.Again+1, e.First+1)
+	return "lmdb: " + (*arena.DuplicateError)(e).Error()
 }
 
 // Unwrap returns [ErrDuplicate].
 func (e *DuplicateError) Unwrap() error { return ErrDuplicate }
-
-// quoted shows a key in a message, long ones by their beginning.
-func quoted(key []byte) string {
-	const long = 60
-	if len(key) > long {
-		return fmt.Sprintf("%q...", key[:long])
-	}
-	return fmt.Sprintf("%q", key)
-}

@@ -19,17 +19,7 @@ import (
 
 func image(t testing.TB, opts *BuildOptions, recs ...tabletest.Record) []byte {
 	t.Helper()
-	b := NewBuilder(opts)
-	for _, r := range recs {
-		if err := b.Add(r.Key, r.Value); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var buf bytes.Buffer
-	if n, err := b.WriteTo(&buf); err != nil || n != int64(buf.Len()) {
-		t.Fatalf("WriteTo: got %d, %v, want %d", n, err, buf.Len())
-	}
-	return buf.Bytes()
+	return tabletest.Image(t, NewBuilder(opts), recs...)
 }
 
 func opened(t testing.TB, image []byte) *Reader {
@@ -63,57 +53,47 @@ func (r *Reader) forTest() tabletest.Table {
 		Lookup:       r.Lookup,
 		AppendLookup: r.AppendLookup,
 		LookupMany:   r.LookupMany,
-		All: func(yield func(tabletest.Record, error) bool) {
-			for rec, err := range r.All() {
-				if !yield(tabletest.Record(rec), err) {
-					return
-				}
-			}
-		},
-		Check: func() error { return audit(r) },
-		Close: r.Close,
+		All:          tabletest.Records(r.All()),
+		Check:        func() error { return audit(r) },
+		Close:        r.Close,
 	}
 }
 
-func byKey(recs []tabletest.Record) {
-	slices.SortFunc(recs, func(a, b tabletest.Record) int { return bytes.Compare(a.Key, b.Key) })
+func format(t testing.TB, build *BuildOptions) tabletest.Format {
+	mode := func(opts *Options) func(string) (tabletest.Table, error) {
+		return tabletest.Opens(func(path string) (*Reader, error) { return Open(path, opts) }, (*Reader).forTest)
+	}
+	return tabletest.Format{
+		Build: func(path string, recs []tabletest.Record) error {
+			return os.WriteFile(path, image(t, build, recs...), 0o600)
+		},
+		Modes: []tabletest.Mode{
+			{Name: "mmap", Open: mode(nil), NoAlloc: true},
+			{Name: "ReaderAt", Open: mode(&Options{NoMmap: true})},
+		},
+		MaxKey:     NewBuilder(build).MaxKey(),
+		NoEmptyKey: true,
+		Order:      tabletest.ByKey,
+		Small:      build != nil,
+	}
 }
 
 func TestConformance(t *testing.T) {
-	mode := func(opts *Options) func(string) (tabletest.Table, error) {
-		return func(path string) (tabletest.Table, error) {
-			r, err := Open(path, opts)
-			if err != nil {
-				return tabletest.Table{}, err
-			}
-			return r.forTest(), nil
-		}
-	}
-	modes := []tabletest.Mode{
-		{Name: "mmap", Open: mode(nil), NoAlloc: true},
-		{Name: "ReaderAt", Open: mode(&Options{NoMmap: true})},
-	}
+	tabletest.Run(t, format(t, nil))
 	for _, opts := range []BuildOptions{
-		{}, {PageSize: 512}, {PageSize: 32768}, {WordSize: 4}, {WordSize: 4, PageSize: 1024, ByteOrder: BigEndian}, {ByteOrder: BigEndian},
+		{PageSize: 512}, {PageSize: 32768}, {WordSize: 4}, {WordSize: 4, PageSize: 1024, ByteOrder: BigEndian}, {ByteOrder: BigEndian},
 	} {
 		t.Run(fmt.Sprintf("%d bytes %d words order %d", opts.PageSize, opts.WordSize, opts.ByteOrder), func(t *testing.T) {
-			tabletest.Run(t, tabletest.Format{
-				Build: func(path string, recs []tabletest.Record) error {
-					return os.WriteFile(path, image(t, &opts, recs...), 0o600)
-				},
-				Modes:      modes,
-				MaxKey:     NewBuilder(&opts).MaxKey(),
-				NoEmptyKey: true,
-				Order:      byKey,
-				Small:      opts.PageSize+opts.WordSize+int(opts.ByteOrder) > 0,
-			})
+			tabletest.Run(t, format(t, &opts))
 		})
 	}
 }
 
-func rec(key, value string) tabletest.Record {
-	return tabletest.Record{Key: []byte(key), Value: []byte(value)}
+func BenchmarkFormat(b *testing.B) {
+	tabletest.Benchmark(b, format(b, nil), func() tabletest.Builder { return NewBuilder(nil) })
 }
+
+var rec = tabletest.Rec
 
 func TestDuplicates(t *testing.T) {
 	recs := []tabletest.Record{rec("b", "1"), rec("a", "2"), rec("b", "3"), rec("c", "4"), rec("b", "5")}

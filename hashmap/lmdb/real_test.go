@@ -97,7 +97,7 @@ func TestReadsPostmaps(t *testing.T) {
 		os.WriteFile(path, []byte(postmapText(recs)), 0o600)
 		real.MustRun(realpostfix.Call{Name: "postmap", Args: []string{"lmdb:" + path}})
 		want := withNUL(recs)
-		byKey(want)
+		tabletest.ByKey(want)
 		for _, opts := range []*Options{nil, {NoMmap: true}} {
 			r, err := Open(path+".lmdb", opts)
 			if err != nil {
@@ -135,7 +135,7 @@ func TestToolsReadOurs(t *testing.T) {
 			if err := os.WriteFile(path+".lmdb", img, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			byKey(stored)
+			tabletest.ByKey(stored)
 			dump := real.MustRun(realpostfix.Call{Name: "mdb_dump", Args: []string{"-n", path + ".lmdb"}})
 			sameRecords(t, fmt.Sprintf("mdb_dump, %d records", n), dumped(t, dump.Stdout), stored)
 
@@ -221,7 +221,7 @@ func changesOurs(t *testing.T, real *realpostfix.Tools, n, page int) {
 			want = append(want, tabletest.Record{Key: []byte(k), Value: v})
 		}
 		want = withNUL(want)
-		byKey(want)
+		tabletest.ByKey(want)
 		fresh, err := Open(path+".lmdb", nil)
 		if err != nil {
 			t.Fatal(err)

@@ -36,20 +36,24 @@ type DuplicateError struct {
 }
 
 func (e *DuplicateError) Error() string {
-	key := e.Key
-	if n := len(key); n > 0 && key[n-1] == 0 {
-		key = key[:n-1] // the terminator Postfix stores
-	}
-	const long = 100
-	more := ""
-	if len(key) > long {
-		key, more = key[:long], "..."
-	}
-	s := fmt.Sprintf("duplicate key %q%s: record %d repeats record %d", key, more, e.Again+1, e.First+1)
+	s := fmt.Sprintf("duplicate key %s: record %d repeats record %d", Quoted(e.Key), e.Again+1, e.First+1)
 	if e.Count > 1 {
 		s += fmt.Sprintf(" (%d repeated keys in all)", e.Count)
 	}
 	return s
+}
+
+// Quoted shows a key in a message: without the NUL that Postfix stores at its
+// end, a long one by its beginning.
+func Quoted(key []byte) string {
+	if n := len(key); n > 0 && key[n-1] == 0 {
+		key = key[:n-1]
+	}
+	const long = 60
+	if len(key) > long {
+		return fmt.Sprintf("%q...", key[:long])
+	}
+	return fmt.Sprintf("%q", key)
 }
 
 // repeat is one repeated record.
