@@ -123,10 +123,13 @@ func (m *Memory) Get(key string) (value string, ok bool) {
 	h := shortHash(key)
 	b := &m.buckets[m.start(h)]
 	found := b.matches(tagOf(h))
-	if found == 0 && !b.full() {
+	if found == 0 {
+		if b.full() {
+			return m.search(key)
+		}
 		return "", false
 	}
-	place := b[1+bits.TrailingZeros64(found)/8&7] // of any entry, when none was found
+	place := b[(1+bits.TrailingZeros64(found)/8)&7]
 	block, at := m.blocks[place>>offsetBits], int(place&(blockSize-1))
 	e := unsafe.Add(unsafe.Pointer(unsafe.StringData(block)), at)
 	n, size := *(*byte)(e), *(*byte)(unsafe.Add(e, 1))
