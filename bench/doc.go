@@ -8,7 +8,8 @@
 //	cd bench
 //	go run ./cmd/record
 //	go run ./cmd/compare results/OLD.json results/NEW.json
-//	go run ./cmd/plot results/NEW.json > results/plot.svg
+//	go run ./cmd/plot -match Lookup results/NEW.json > lookup.svg
+//	go test ./book -update   # the table and the plot of the README
 //
 // A benchmark that compares has one sub-benchmark per contestant, named by the
 // last element; ours is always "postfixkit":

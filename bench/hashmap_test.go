@@ -56,12 +56,16 @@ func shared(tb testing.TB) string {
 	return dir
 }
 
+// compiled is where ourPostmap put it, "" when nobody asked.
+var compiled string
+
 // ourPostmap compiles cmd/postmap once.
 var ourPostmap = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "postfixkit-bench")
 	if err != nil {
 		return "", err
 	}
+	compiled = dir
 	path := filepath.Join(dir, "postmap")
 	out, err := exec.Command("go", "build", "-C", "..", "-o", path, "./cmd/postmap").CombinedOutput()
 	if err != nil {
@@ -72,8 +76,8 @@ var ourPostmap = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := ourPostmap(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
+	if compiled != "" {
+		os.RemoveAll(compiled)
 	}
 	os.Exit(code)
 }

@@ -10,10 +10,16 @@
 //
 // What is recorded and compared is the ratio between a peer and postfixkit in
 // the same run: it stays meaningful when the machine is slower today.
+//
+// An operation is not the same amount of work for every contestant: a program
+// is asked for many keys at once, a library for one. Where both report what one
+// lookup costs, or how much processor time was used, that is compared, and
+// else the time of the clock.
 package book
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -55,10 +61,41 @@ type Result struct {
 	Metrics    map[string]float64 `json:"metrics,omitempty"` // B/op, allocs/op, MB/s, …
 }
 
-// A Ratio is how many times the time of postfixkit a peer needs.
+// A Ratio compares a peer with postfixkit.
 type Ratio struct {
-	Name, Peer string
-	Times      float64
+	Name, Peer   string
+	Measure      string  // what was compared: "ns/lookup", "cpu", "ns/op"
+	Ours, Theirs float64 // nanoseconds of it
+}
+
+// Times is how many times the time of postfixkit the peer needs.
+func (r Ratio) Times() float64 { return r.Theirs / r.Ours }
+
+// measures are what can be compared, the best first: the unit of the metric,
+// and nanoseconds from it.
+var measures = []struct {
+	unit, name string
+	ns         func(float64) float64
+}{
+	{"ns/lookup", "ns/lookup", func(v float64) float64 { return v }},
+	{"lookups/cpu-s", "ns/lookup", func(v float64) float64 { return 1e9 / v }},
+	{"cpu-ns/op", "cpu", func(v float64) float64 { return v }},
+	{"cpu-ms/op", "cpu", func(v float64) float64 { return v * 1e6 }},
+}
+
+// compare makes the Ratio of two results, by the best measure both have. There
+// is none (ok is false) when that was too small to be measured.
+func compare(ours, theirs Result) (_ Ratio, ok bool) {
+	r := Ratio{Name: ours.Name, Peer: theirs.Contestant, Measure: "ns/op", Ours: ours.NsPerOp, Theirs: theirs.NsPerOp}
+	for _, m := range measures {
+		a, measured := ours.Metrics[m.unit]
+		b, too := theirs.Metrics[m.unit]
+		if measured && too {
+			r.Measure, r.Ours, r.Theirs = m.name, m.ns(a), m.ns(b)
+			break
+		}
+	}
+	return r, r.Ours > 0 && r.Theirs > 0
 }
 
 var (
@@ -147,16 +184,20 @@ func median(v []float64) float64 {
 
 // Ratios returns how every peer compares, by name and peer.
 func (b *Book) Ratios() []Ratio {
-	ours := map[string]float64{}
+	ours := map[string]Result{}
 	for _, r := range b.Results {
 		if r.Contestant == Ours {
-			ours[r.Name] = r.NsPerOp
+			ours[r.Name] = r
 		}
 	}
 	var out []Ratio
 	for _, r := range b.Results {
-		if base := ours[r.Name]; base > 0 && r.Contestant != Ours && r.Contestant != "" {
-			out = append(out, Ratio{r.Name, r.Contestant, r.NsPerOp / base})
+		base, found := ours[r.Name]
+		if !found || r.Contestant == Ours || r.Contestant == "" {
+			continue
+		}
+		if ratio, ok := compare(base, r); ok {
+			out = append(out, ratio)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Ratio) int {
@@ -176,11 +217,11 @@ type Change struct {
 func (b *Book) Regressions(old *Book, tolerance float64) []Change {
 	before := map[[2]string]float64{}
 	for _, r := range old.Ratios() {
-		before[[2]string{r.Name, r.Peer}] = r.Times
+		before[[2]string{r.Name, r.Peer}] = r.Times()
 	}
 	var out []Change
 	for _, r := range b.Ratios() {
-		if was, ok := before[[2]string{r.Name, r.Peer}]; ok && r.Times < was*(1-tolerance) {
+		if was, ok := before[[2]string{r.Name, r.Peer}]; ok && r.Times() < was*(1-tolerance) {
 			out = append(out, Change{r, was})
 		}
 	}
@@ -190,14 +231,20 @@ func (b *Book) Regressions(old *Book, tolerance float64) []Change {
 // Table writes the ratios as a Markdown table.
 func (b *Book) Table(w io.Writer) {
 	fmt.Fprintf(w, "| benchmark | peer | postfixkit | peer | times faster |\n|---|---|--:|--:|--:|\n")
-	ns := map[[2]string]float64{}
-	for _, r := range b.Results {
-		ns[[2]string{r.Name, r.Contestant}] = r.NsPerOp
-	}
 	for _, r := range b.Ratios() {
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %.3g |\n", r.Name, r.Peer,
-			Duration(ns[[2]string{r.Name, Ours}]), Duration(ns[[2]string{r.Name, r.Peer}]), r.Times)
+		fmt.Fprintf(w, "| %s (%s) | %s | %s | %s | %s |\n", r.Name, r.Measure, r.Peer, Duration(r.Ours), Duration(r.Theirs), factor(r.Times()))
 	}
+}
+
+// factor prints a ratio with two digits.
+func factor(v float64) string {
+	if v >= 10 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	if v >= 1 {
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
 }
 
 // Duration prints nanoseconds in a readable unit.
@@ -211,6 +258,36 @@ func Duration(ns float64) string {
 		return fmt.Sprintf("%.3g ms", ns/1e6)
 	}
 	return fmt.Sprintf("%.3g s", ns/1e9)
+}
+
+// Add takes the results of a later run over: those of the same name and
+// contestant are replaced.
+func (b *Book) Add(later *Book) {
+	at := map[[2]string]int{}
+	for i, r := range b.Results {
+		at[[2]string{r.Name, r.Contestant}] = i
+	}
+	for _, r := range later.Results {
+		if i, ok := at[[2]string{r.Name, r.Contestant}]; ok {
+			b.Results[i] = r
+		} else {
+			b.Results = append(b.Results, r)
+		}
+	}
+	b.Date, b.Machine, b.Versions = later.Date, later.Machine, later.Versions
+	b.Commands = append(b.Commands, later.Commands...)
+}
+
+// Write writes the book for [Read].
+func (b *Book) Write(path string) error {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false) // commands have a "&&"
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(b); err != nil {
+		return err
+	}
+	return os.WriteFile(path, text.Bytes(), 0o644)
 }
 
 // Read reads a recorded book.

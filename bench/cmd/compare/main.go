@@ -32,7 +32,7 @@ func main() {
 	}
 	worse := now.Regressions(old, *tolerance)
 	for _, c := range worse {
-		fmt.Printf("%s against %s: %.3g times, was %.3g\n", c.Name, c.Peer, c.Times, c.Before)
+		fmt.Printf("%s against %s: %.3g times, was %.3g\n", c.Name, c.Peer, c.Times(), c.Before)
 	}
 	if len(worse) > 0 {
 		os.Exit(1)

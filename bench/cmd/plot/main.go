@@ -1,6 +1,8 @@
-// Command plot draws a recorded file as SVG, the picture of the README.
+// Command plot draws a recorded file as SVG: the picture of the README, or with
+// -match every comparison whose name contains a text.
 //
 //	cd bench && go run ./cmd/plot results/2026-11-21.json > results/plot.svg
+//	cd bench && go run ./cmd/plot -match Lookup results/2026-11-21.json > lookup.svg
 package main
 
 import (
@@ -14,16 +16,22 @@ import (
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("plot: ")
-	match := flag.String("match", "", "only benchmarks whose name contains this")
+	match := flag.String("match", "", "draw all benchmarks whose name contains this, \"/\" for all")
 	flag.Parse()
 	if flag.NArg() != 1 {
 		log.Fatal("usage: plot [-match text] results.json > plot.svg")
 	}
 	b, err := book.Read(flag.Arg(0))
-	if err == nil {
-		err = b.Plot(os.Stdout, *match)
-	}
 	if err != nil {
+		log.Fatal(err)
+	}
+	bars := b.Bars(*match)
+	if *match == "" {
+		if bars, err = b.ReadmeBars(); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := book.Plot(os.Stdout, bars); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -1,19 +1,20 @@
 // Command record runs the comparisons of this module and writes what they
 // measured into a dated file.
 //
-//	cd bench && go run ./cmd/record                # everything, three runs
-//	cd bench && go run ./cmd/record -bench Lookup  # some
+//	cd bench && go run ./cmd/record                        # everything, three runs
+//	cd bench && go run ./cmd/record -bench 'Lookup|CIDR'   # some
+//	cd bench && go run ./cmd/record -add -long -bench PostmapBuild/hash -benchtime 1x
 //
-// Peers that are not installed are left out. A table of the ratios goes to
-// standard output. The machine should have nothing else to do.
+// Every benchmark function runs in a process of its own. Peers that are not
+// installed are left out. A table of the ratios goes to standard output. The
+// machine should have nothing else to do; -exec runs the processes by a program
+// that sees to that, such as "nice -n -10".
 package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"log"
 	"os"
 	"os/exec"
@@ -28,9 +29,12 @@ import (
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("record: ")
-	pattern := flag.String("bench", ".", "which benchmarks, a regular expression as for go test")
+	pattern := flag.String("bench", ".", "which benchmarks, as for go test: regular expressions for the parts of the name")
 	count := flag.Int("count", 3, "runs of each")
 	benchtime := flag.String("benchtime", "1s", "time or number of iterations of each, as for go test")
+	long := flag.Bool("long", false, "large tables too (POSTFIXKIT_LONG=1); takes an hour for everything")
+	add := flag.Bool("add", false, "add to the file of today, if there is one")
+	through := flag.String("exec", "", "program, with arguments, that runs the processes")
 	dir := flag.String("o", "results", "folder for the file")
 	flag.Parse()
 
@@ -39,32 +43,60 @@ func main() {
 		Machine:  machine(),
 		Versions: versions(),
 	}
-	args := []string{"test", "-run", "^$", "-bench", *pattern, "-benchmem", "-timeout", "3h",
-		"-count", fmt.Sprint(*count), "-benchtime", *benchtime, "."}
-	b.Commands = append(b.Commands, "cd bench && go "+strings.Join(args, " "))
-	cmd := exec.Command("go", args...)
-	cmd.Stderr = os.Stderr
-	var out bytes.Buffer
-	cmd.Stdout = io.MultiWriter(&out, os.Stderr)
-	if err := cmd.Run(); err != nil {
-		log.Fatal(err)
-	}
-	if err := b.ReadBench(&out); err != nil {
-		log.Fatal(err)
-	}
-	data, err := json.MarshalIndent(b, "", "  ")
+	scratch, err := os.MkdirTemp("", "record")
 	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(scratch)
+	binary := filepath.Join(scratch, "bench.test")
+	output(nil, "go", "test", "-c", "-o", binary, ".")
+	var env []string
+	repeat := "cd bench && "
+	if *long {
+		env = append(env, "POSTFIXKIT_LONG=1")
+		repeat += "POSTFIXKIT_LONG=1 "
+	}
+	b.Commands = []string{fmt.Sprintf("%sgo test -run '^$' -bench '%s' -benchmem -count %d -benchtime %s -timeout 3h .", repeat, *pattern, *count, *benchtime)}
+	var all bytes.Buffer
+	function, parts, _ := strings.Cut(*pattern, "/")
+	for name := range strings.Lines(string(output(nil, binary, "-test.list", function))) {
+		if name = strings.TrimSpace(name); !strings.HasPrefix(name, "Benchmark") {
+			continue
+		}
+		args := append(strings.Fields(*through), binary, "-test.run", "^$", "-test.bench", "^"+name+"$/"+parts, "-test.benchmem",
+			"-test.count", fmt.Sprint(*count), "-test.benchtime", *benchtime, "-test.timeout", "3h")
+		out := output(env, args[0], args[1:]...)
+		os.Stderr.Write(out)
+		all.Write(out)
+	}
+	if err := b.ReadBench(&all); err != nil {
 		log.Fatal(err)
 	}
 	if err := os.MkdirAll(*dir, 0o755); err != nil {
 		log.Fatal(err)
 	}
 	path := filepath.Join(*dir, b.Date[:10]+".json")
-	if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil {
+	if old, err := book.Read(path); *add && err == nil {
+		old.Add(b)
+		b = old
+	}
+	if err := b.Write(path); err != nil {
 		log.Fatal(err)
 	}
 	b.Table(os.Stdout)
 	fmt.Fprintln(os.Stderr, "wrote", path)
+}
+
+// output runs a program and returns what it prints; a failure ends everything.
+func output(env []string, name string, args ...string) []byte {
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		log.Fatalf("%s: %v\n%s", cmd, err, out)
+	}
+	return out
 }
 
 func machine() book.Machine {
