@@ -25,6 +25,7 @@ import (
 // instead says what is typed in the place of a printed command, and why. An
 // empty command is not typed at all. What no document prints any more must go.
 var instead = []struct{ printed, typed, why string }{
+	{"go get github.com/postfixkit/postfixkit", "", "asks the module proxy for a release"},
 	{"make test", "", "this test is a part of it"},
 	{"make api", "", "make test does that before"},
 	{"make dist", "", "TestDistIsReproducible does, twice"},
@@ -36,7 +37,9 @@ var instead = []struct{ printed, typed, why string }{
 	{"POSTFIXKIT_LONG=1 go test ./...", "", "an hour"},
 	{"FUZZTIME=10m scripts/fuzz.sh ./textmap", "", "ten minutes; make test does it with seconds"},
 	{"cd bench && go test -bench .", "", "make test runs each benchmark once"},
-	{"cd bench && go run ./cmd/record", "cd bench && go run ./cmd/record -bench Aliases -benchtime 1x -count 1 -o ../scratch", "minutes; a part of it"},
+	{"go run ./cmd/record", "go run ./cmd/record -bench Aliases -benchtime 1x -count 1 -o ../scratch", "minutes; a part of it"},
+	{"go run ./cmd/record -add -long -bench 'Postmap/(hash|lmdb|cdb)/n=1000000' -benchtime 1x", "go run ./cmd/record -add -bench Postconf -benchtime 1x -count 1 -o ../scratch", "minutes; a part of it"},
+	{"go test ./book -update", "go test ./book", "the newest recording is not a part of one"},
 	{"afl-fuzz -i scratch/corpus/maincf -o scratch/findings ./your-parser @@", "", "another project's parser"},
 }
 
@@ -171,7 +174,7 @@ func environment(more []string) []string {
 var (
 	codeSpan = regexp.MustCompile("`([^`]+)`")
 	// What makes a code span in running text a command.
-	isCommand = regexp.MustCompile(`^(go (run|test|install|build|doc|vet) |make |cd |scripts/|(postmap|postalias|postconf) --|([A-Z_]+=\S+ )+(go|scripts|make))`)
+	isCommand = regexp.MustCompile(`^(go (run|get|test|install|build|doc|vet) |make |cd |scripts/|(postmap|postalias|postconf) --|([A-Z_]+=\S+ )+(go|scripts|make))`)
 	address   = regexp.MustCompile(`127\.0\.0\.1:[0-9]{4,5}`)
 )
 
