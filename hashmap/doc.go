@@ -57,7 +57,8 @@
 //
 // # Limits
 //
-// A table that is built or changed is held in memory until it is written. The
+// A table that is built or changed is held in memory until it is written: about
+// twice the bytes of its keys and values, three times when they are short. The
 // format packages say what else they cannot do. There is no access to sdbm and
 // dbm tables.
 package hashmap
