@@ -170,6 +170,12 @@ func FuzzParse(f *testing.F) {
 // A few thousand tables for every test run; the fuzzer does more, and so does
 // the long run.
 func TestPrefilter(t *testing.T) {
+	// '$' of one dialect holds before a last newline.
+	for _, d := range []Dialect{POSIX, PCRE} {
+		for _, src := range []string{"/abc$/ x\n", "/^abc$/ x\n!/xabc$/ y\n"} {
+			comparePrefilter(t, d, src, []string{"abc", "abc\n", "xabc\n", "abc\n\n", "\nabc", ""})
+		}
+	}
 	tables := 2000
 	if long {
 		tables = 130_000

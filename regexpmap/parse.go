@@ -340,6 +340,7 @@ func (p *parser) add(r *Rule, tree, and *pattern.Pattern) {
 	if !p.table.opts.NoPrefilter {
 		if tree != nil {
 			q.pattern = tree.Literals()
+			q.plain, _ = tree.Plain()
 		}
 		if and != nil {
 			q.and = and.Literals()

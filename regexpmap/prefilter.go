@@ -25,6 +25,7 @@ type prefilter struct {
 	matcher *literal.Matcher
 	known   []bool       // by rule: unmarked means that its pattern does not match
 	and     []bool       // by rule: unmarked means that its second pattern does not match
+	plain   []bool       // by rule: marked means that its pattern matches, if the key does not end in a newline
 	always  []int32      // rules to try for every key
 	also    [][][]needed // by rule: other sets its pattern needs, looked for before it is tried
 	ends    []int32      // by rule: the rule behind a condition's block
@@ -117,7 +118,7 @@ func choose(sets [][]pattern.Literal, w *literal.Windows) (best []pattern.Litera
 // of each rule's pattern, and of its second pattern.
 func newPrefilter(t *Table, required []requiredStrings) *prefilter {
 	n := len(t.rules)
-	f := &prefilter{rules: t.rules, known: make([]bool, n), and: make([]bool, n), also: make([][][]needed, n), ends: make([]int32, n)}
+	f := &prefilter{rules: t.rules, known: make([]bool, n), and: make([]bool, n), plain: make([]bool, n), also: make([][][]needed, n), ends: make([]int32, n)}
 	var windows literal.Windows
 	for _, q := range required {
 		for _, sets := range [][][]pattern.Literal{q.pattern, q.and} {
@@ -134,6 +135,7 @@ func newPrefilter(t *Table, required []requiredStrings) *prefilter {
 		f.ends[i] = int32(n)
 		set, also := choose(required[i].pattern, &windows)
 		f.known[i], f.also[i] = set != nil, also
+		f.plain[i] = len(set) == 1 && set[0] == required[i].plain
 		if r.And != nil && !r.And.Negated && (set == nil || r.Negated) {
 			if s, _ := choose(required[i].and, &windows); s != nil {
 				set, f.known[i], f.and[i], f.also[i] = s, false, true, nil
@@ -252,6 +254,9 @@ func (f *prefilter) holds(s *scratch, r *Rule, key []byte) bool {
 		return r.holds(key)
 	}
 	if _, marked := slices.BinarySearch(s.marked, r.index); marked && s.has(f.also[r.index], key) {
+		if f.plain[r.index] && !s.anyEnd {
+			return !r.Negated && (r.And == nil || r.And.holds(key))
+		}
 		return r.holds(key)
 	}
 	return r.Negated && !r.never && (r.And == nil || r.And.holds(key))
@@ -292,5 +297,9 @@ func (s *scratch) hasOne(set []needed) bool {
 	return false
 }
 
-// requiredStrings are the sets of strings of a rule's patterns.
-type requiredStrings struct{ pattern, and [][]pattern.Literal }
+// requiredStrings are the sets of strings of a rule's patterns, and the string
+// that its pattern is if it is nothing else.
+type requiredStrings struct {
+	pattern, and [][]pattern.Literal
+	plain        pattern.Literal
+}

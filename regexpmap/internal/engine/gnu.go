@@ -16,6 +16,9 @@ type gnuSearch struct {
 	steps int
 }
 
+// maxLog bounds the memory of one search, in words.
+const maxLog = 4 << 20
+
 // around is what is true of a place: of the byte before it, or after it.
 type around uint8
 
@@ -156,6 +159,10 @@ func (s *gnuSearch) forward(from int) (to int, last int32) {
 			to, last = i, n
 		}
 		if i == len(s.text) {
+			break
+		}
+		if len(s.log) > maxLog {
+			s.steps = -1
 			break
 		}
 		s.log = append(s.log, empty...)

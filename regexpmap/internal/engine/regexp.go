@@ -121,11 +121,10 @@ func (r *Regexp) Groups(text []byte, groups int) (bounds []int, ok bool, err err
 		if s := r.standard(); s != nil {
 			bounds = s.groups(text)
 			if bounds != nil && r.pattern.Posix && groups > 0 {
-				if g := r.graph(&r.captive, true); g != nil {
-					if found, err := g.find(text, bounds[0], groups); err == nil && found != nil {
-						bounds = found
-					}
-				}
+				bounds, err = r.graph(&r.captive, true).find(text, bounds[0], groups)
+			}
+			if err != nil {
+				return nil, false, err
 			}
 			return bounds, bounds != nil, nil
 		}

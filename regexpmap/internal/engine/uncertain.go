@@ -16,8 +16,8 @@ func Unsure(p *pattern.Pattern, groups bool) string {
 	}
 	f := p.Inspect()
 	if !f.Backref {
-		if asserts(p.Root, true) && newGNU(p, true) == nil {
-			return "it is too large to repeat assertions as the C library does"
+		if (asserts(p.Root, true) || groups && p.Groups > 0) && newGNU(p, true) == nil {
+			return "it is too large for the graph the C library would make"
 		}
 		return ""
 	}

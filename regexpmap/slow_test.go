@@ -1,0 +1,67 @@
+package regexpmap
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/postfixkit/postfixkit/diag"
+)
+
+// slowCases are patterns and keys that take the GNU C library or PCRE2 seconds
+// or minutes. They end here after the same step every time: with the answer,
+// or at the limit.
+var slowCases = []struct {
+	name, rule string
+	d          Dialect
+	key        string
+	found      bool
+	limit      bool
+}{
+	{"nested-counts", "/((a{1,50}){1,50}){1,50}b/ x", POSIX, strings.Repeat("a", 200), false, true},           // regexec: 13 s
+	{"nested-counts-groups", "/(((a{1,12}){1,12}){1,12})$/ $1", POSIX, strings.Repeat("a", 200), true, false}, //
+	{"backreferences", `/^(.*)(.*)(.*)\1\2\3x$/ x`, POSIX, strings.Repeat("ab", 150) + "y", false, true},      // 26 s
+	{"backreference-behind-star", `/(a*)(b*)\1c/ x`, POSIX, strings.Repeat("a", 2000), false, true},
+	{"repeated-assertions", `/((\<a|b\>|^)*c?)*d/ x`, POSIX, strings.Repeat("a b ", 25_000), false, false},
+	{"repeated-assertions-groups", `/((\<a|b\>|^)*c?)*d/ $1`, POSIX, strings.Repeat("a b ", 25_000), false, false},
+	{"star-backreference-20k", `/(.)*\1c/ x`, PCRE, strings.Repeat("a", 20_000), false, true},   // pcre2_match: 4 s
+	{"star-backreference-100k", `/(.)*\1c/ x`, PCRE, strings.Repeat("a", 100_000), false, true}, // 112 s
+	{"nested-plus", `/(a+)+$/ x`, PCRE, strings.Repeat("a", 100_000) + "!", false, false},
+	{"nested-plus-lookahead", `/(?=(a+)+$)a/ x`, PCRE, strings.Repeat("a", 100_000) + "!", false, true},
+	{"overlapping-alternatives", `/^(?=(a|aa)+$)a/ x`, PCRE, strings.Repeat("a", 5000) + "!", false, true},
+	{"dots-everywhere", `/.*.*.*.*.*.*.*.*=(?!x).*y/ x`, PCRE, strings.Repeat("x", 100_000), false, true},
+	{"recursion", `/^(\((?:[^()]|(?1))*\))$/ x`, PCRE, strings.Repeat("(", 20_000), false, false},
+	{"quadratic-starts", `/a*(?!x)b/ x`, PCRE, strings.Repeat("a", 100_000), false, true},
+}
+
+func slowTable(tb testing.TB, i int, limit *bool) *Table {
+	c := slowCases[i]
+	t, err := Parse(c.name, []byte(c.rule+"\n"), c.d, &Options{NoPrefilter: true, Warn: func(diag.Diagnostic) { *limit = true }})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return t
+}
+
+func TestSlow(t *testing.T) {
+	for i, c := range slowCases {
+		limit := false
+		_, found, err := slowTable(t, i, &limit).Lookup(context.Background(), c.key)
+		if found != c.found || limit != c.limit || err != nil {
+			t.Errorf("%s: found %v, limit %v, error %v", c.name, found, limit, err)
+		}
+	}
+}
+
+// BenchmarkSlow is how long each of the cases takes.
+func BenchmarkSlow(b *testing.B) {
+	for i, c := range slowCases {
+		b.Run(c.name, func(b *testing.B) {
+			limit := false
+			t := slowTable(b, i, &limit)
+			for b.Loop() {
+				t.Lookup(context.Background(), c.key)
+			}
+		})
+	}
+}
