@@ -19,71 +19,15 @@ import (
 //
 // Braces are counted; a backslash does not protect them.
 func ParseInline(text string, d Dialect, opts *Options) (*Table, error) {
-	body, err := inBraces(text)
-	if err != nil {
+	// Unlike others, these two types allow white space at the end.
+	rules, inline, err := table.InlineRules(strings.TrimRight(text, " \t\r\n\v\f"))
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("%s map: %w", d, err)
+	case !inline:
+		return nil, fmt.Errorf("%s map: no '{' at start of text in \"%s\"", d, text)
 	}
-	var file strings.Builder
-	for body != "" {
-		var element string
-		element, body = nextElement(body)
-		if element == "" {
-			continue
-		}
-		rule, err := inBraces(element)
-		if err != nil {
-			return nil, fmt.Errorf("%s map: %w", d, err)
-		}
-		file.WriteString(rule)
-		file.WriteByte('\n')
-	}
-	return Parse(text, []byte(file.String()), d, opts)
-}
-
-const inlineBlank = " \t\r\n"
-
-// inBraces returns what stands between the braces of "{…}", trimmed.
-func inBraces(text string) (string, error) {
-	if !strings.HasPrefix(text, "{") {
-		return "", fmt.Errorf("no '{' at start of text in %s", quoted(text))
-	}
-	level := 0
-	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '{':
-			level++
-		case '}':
-			if level--; level > 0 {
-				continue
-			}
-			if strings.Trim(text[i+1:], inlineBlank+"\v\f") != "" {
-				return "", fmt.Errorf("syntax error after '}' in %s", quoted(text))
-			}
-			return strings.Trim(text[1:i], inlineBlank+"\v\f"), nil
-		}
-	}
-	return "", fmt.Errorf("missing '}' in %s", quoted(text))
-}
-
-// quoted is text in quotes as Postfix writes it: nothing is escaped.
-func quoted(text string) string { return `"` + text + `"` }
-
-// nextElement cuts the first element off a list separated by commas and blanks
-// outside braces.
-func nextElement(list string) (element, rest string) {
-	list = strings.TrimLeft(list, ","+inlineBlank)
-	level := 0
-	for i := 0; i < len(list); i++ {
-		switch c := list[i]; {
-		case c == '{':
-			level++
-		case c == '}':
-			level--
-		case level <= 0 && strings.IndexByte(","+inlineBlank, c) >= 0:
-			return list[:i], list[i:]
-		}
-	}
-	return list, ""
+	return Parse(text, []byte(rules), d, opts)
 }
 
 // Type returns the [table.OpenFunc] of "regexp:" or "pcre:" tables. Names that

@@ -32,13 +32,13 @@ func InlineRules(name string) (text string, inline bool, err error) {
 // white space at its ends.
 func unbrace(s string) (string, error) {
 	if !strings.HasPrefix(s, "{") {
-		return "", fmt.Errorf("no '{' at start of text in %s", quote(s))
+		return "", fmt.Errorf("no '{' at start of text in \"%s\"", s)
 	}
 	switch end := closeBrace(s); {
 	case end < 0:
-		return "", fmt.Errorf("missing '}' in %s", quote(s))
+		return "", fmt.Errorf("missing '}' in \"%s\"", s)
 	case end+1 < len(s):
-		return "", fmt.Errorf("syntax error after '}' in %s", quote(s))
+		return "", fmt.Errorf("syntax error after '}' in \"%s\"", s)
 	default:
 		return strings.Trim(s[1:end], " \t\n\v\f\r"), nil
 	}
