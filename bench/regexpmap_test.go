@@ -18,20 +18,25 @@ import (
 	"github.com/postfixkit/postfixkit/regexpmap"
 )
 
-// patternRules returns n rules made of the patterns of the corpus whose file
-// names contain one of the words; when there are not enough, words in the
-// patterns are replaced by others. No two patterns are the same.
-func patternRules(tb testing.TB, n int, d regexpmap.Dialect, keys []string, fileWords ...string) []byte {
+type patternRule struct{ pattern, flags string }
+
+var corpusRules sync.Map // of patternRule, by workload
+
+// rules returns the patterns of the corpus that are of a workload.
+func (w *patternWorkload) rules(tb testing.TB) []patternRule {
+	if rules, ok := corpusRules.Load(w); ok {
+		return rules.([]patternRule)
+	}
+	d, keys := w.dialect, w.keys()
 	files, err := filepath.Glob("../regexpmap/testdata/corpus/*.*")
 	if err != nil || len(files) == 0 {
 		tb.Fatalf("no corpus: %v", err)
 	}
-	type rule struct{ pattern, flags string }
-	var rules []rule
+	var rules []patternRule
 	seen := map[string]bool{}
 	for _, file := range files {
 		wanted := false
-		for _, word := range fileWords {
+		for _, word := range w.files {
 			wanted = wanted || strings.Contains(file, word)
 		}
 		if !wanted || strings.HasSuffix(file, ".tsv") {
@@ -47,7 +52,7 @@ func patternRules(tb testing.TB, n int, d regexpmap.Dialect, keys []string, file
 				continue
 			}
 			seen[r.Pattern] = true
-			rules = append(rules, rule{r.Pattern, r.Flags})
+			rules = append(rules, patternRule{r.Pattern, r.Flags})
 		}
 	}
 	r := rand.New(rand.NewPCG(42, 1))
@@ -56,7 +61,7 @@ func patternRules(tb testing.TB, n int, d regexpmap.Dialect, keys []string, file
 	for i := 0; i < len(keys); i += len(keys) / 300 {
 		sample = append(sample, keys[i])
 	}
-	common := func(p rule) bool {
+	common := func(p patternRule) bool {
 		one, _ := regexpmap.Parse("one", fmt.Appendf(nil, "/%s/%s x\n", p.pattern, p.flags), d, &regexpmap.Options{NoPrefilter: true})
 		hits := 0
 		for _, key := range sample {
@@ -74,6 +79,14 @@ func patternRules(tb testing.TB, n int, d regexpmap.Dialect, keys []string, file
 	}
 	rules = kept
 	r.Shuffle(len(rules), func(i, j int) { rules[i], rules[j] = rules[j], rules[i] })
+	corpusRules.Store(w, rules)
+	return rules
+}
+
+// table writes n rules of a workload; when the corpus has not enough, words in
+// the patterns are replaced by others. No two patterns are the same.
+func (w *patternWorkload) table(tb testing.TB, n int) []byte {
+	rules := w.rules(tb)
 	var out bytes.Buffer
 	written := map[string]bool{}
 	for i := 0; len(written) < n; i++ {
@@ -213,7 +226,7 @@ type patternWorkload struct {
 	sample  map[int]int // rules -> keys postmap is asked
 }
 
-var patternWorkloads = []patternWorkload{
+var patternWorkloads = []*patternWorkload{
 	{"headers", regexpmap.POSIX, []string{"header-checks", "body-checks", "headers-checks"}, headerLines, map[int]int{10: 20000, 100: 20000, 1000: 1500, 10000: 60}},
 	{"headers", regexpmap.PCRE, []string{"header-checks", "body-checks", "headers-checks"}, headerLines, map[int]int{10: 20000, 100: 20000, 1000: 3000, 10000: 200}},
 	{"hosts", regexpmap.PCRE, []string{"fqrdns", "helo-access"}, hostNames, map[int]int{10: 20000, 100: 20000, 1000: 10000, 10000: 1500}},
@@ -233,7 +246,7 @@ func BenchmarkPatternTable(b *testing.B) {
 			var name string
 			setup := func(b *testing.B) {
 				once.Do(func() {
-					src := patternRules(b, n, w.dialect, w.keys(), w.files...)
+					src := w.table(b, n)
 					dir, err := os.MkdirTemp("", "patterns")
 					if err != nil {
 						b.Fatal(err)
@@ -322,7 +335,7 @@ func BenchmarkPatternTable(b *testing.B) {
 func BenchmarkPatternParse(b *testing.B) {
 	for _, w := range patternWorkloads {
 		b.Run(fmt.Sprintf("%s/%s/n=10000/postfixkit", w.name, w.dialect), func(b *testing.B) {
-			src := patternRules(b, 10000, w.dialect, w.keys(), w.files...)
+			src := w.table(b, 10000)
 			runtime.GC()
 			before := heapInUse()
 			after := func() float64 {
