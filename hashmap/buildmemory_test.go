@@ -30,7 +30,7 @@ func (f *onFirstWrite) Write(p []byte) (int, error) {
 // TestBuilderMemory holds the builders to what the doc comment promises, when
 // the table has been put in order and the first byte is written.
 func TestBuilderMemory(t *testing.T) {
-	const n = 200_000
+	const n = 100_000
 	for _, f := range []Format{Hash, Btree, CDB, LMDB} {
 		before := live()
 		b := NewBuilder(f, nil)
