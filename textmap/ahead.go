@@ -8,8 +8,12 @@ import (
 	"github.com/postfixkit/postfixkit/internal/cflines"
 )
 
-// chunkSize is how much of a source one goroutine parses at a time.
-const chunkSize = 128 << 10
+// chunkSize is how much of a source one goroutine parses at a time. A line, with
+// the comments that may be inside it, of many times that is not waited for.
+const (
+	chunkSize = 128 << 10
+	longLine  = 64
+)
 
 // An ahead cuts a source into chunks of whole logical lines, each of which a
 // goroutine parses while the entries of chunks before it are used. The source is
@@ -28,6 +32,7 @@ type ahead struct {
 	line   int    // number of the physical line rest begins with
 	offset int64  // of rest in the source
 	err    error  // of src
+	long   *chunk // where parsing ahead ends: in it no line is complete
 }
 
 // A chunk is a part of a source with what a goroutine makes of it.
@@ -61,8 +66,12 @@ func (s *Scanner) take() bool {
 	a := s.ahead
 	for s.err == nil {
 		if a.now == nil {
-			for len(a.queue) <= a.most && a.err == nil {
+			for len(a.queue) <= a.most && a.err == nil && a.long == nil {
 				a.start(s)
+			}
+			if c := a.long; c != nil && len(a.queue) == 0 {
+				s.lines, s.ahead = cflines.Resume(c.text, c.line, c.offset, a.src, nil), nil
+				return s.next()
 			}
 			a.now = a.queue[0]
 			a.queue = append(a.queue[:0], a.queue[1:]...)
@@ -105,7 +114,10 @@ func (a *ahead) start(s *Scanner) {
 		data: c.data[:0], entries: c.entries[:0], findings: c.findings[:0],
 		done: make(chan struct{}),
 	}
-	a.read(c)
+	if !a.read(c) {
+		a.long = c
+		return
+	}
 	a.line += bytes.Count(c.text, []byte("\n"))
 	a.offset += int64(len(c.text))
 	a.queue = append(a.queue, c)
@@ -116,8 +128,8 @@ func (a *ahead) start(s *Scanner) {
 }
 
 // read fills a chunk, and keeps what comes after the last line that is
-// certainly complete.
-func (a *ahead) read(c *chunk) {
+// certainly complete. It reports false when that does not come soon.
+func (a *ahead) read(c *chunk) bool {
 	for idle := 0; ; {
 		if len(c.text) == cap(c.text) {
 			c.text = append(make([]byte, 0, max(a.size, 2*len(c.text))), c.text...)
@@ -132,7 +144,7 @@ func (a *ahead) read(c *chunk) {
 		}
 		if a.err != nil {
 			c.srcErr, a.rest = a.err, nil
-			return
+			return true
 		}
 		if len(c.text) < cap(c.text) {
 			continue
@@ -140,13 +152,16 @@ func (a *ahead) read(c *chunk) {
 		if end := cflines.Complete(c.text); end > 0 {
 			a.rest = append(a.rest[:0], c.text[end:]...)
 			c.text = c.text[:end]
-			return
+			return true
+		}
+		if len(c.text) >= longLine*a.size {
+			return false
 		}
 	}
 }
 
 func (c *chunk) parse(name string, opts Options) {
-	s := Scanner{name: name, opts: opts, lines: cflines.Resume(c.text, c.line, c.offset, c.srcErr)}
+	s := Scanner{name: name, opts: opts, lines: cflines.Resume(c.text, c.line, c.offset, nil, c.srcErr)}
 	s.Report = func(d diag.Diagnostic) {
 		c.findings = append(c.findings, chunkFinding{len(c.entries), d})
 	}

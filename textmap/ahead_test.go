@@ -66,6 +66,19 @@ func TestReadAhead(t *testing.T) {
 	}
 }
 
+// Comments without end after an entry, which may go on behind them, are not
+// collected.
+func TestReadAheadLongLine(t *testing.T) {
+	comments := strings.Repeat("# comment\n\n", 5000)
+	src := "a 1\nb 2\n" + comments + "  continued\nc 3\n" + comments + "bad\n" + comments + "d 4\n"
+	compareAhead(t, []byte(src), nil)
+	s := scanAhead(strings.NewReader(src), nil, 2, 100)
+	want := events(NewScanner("name", strings.NewReader(src), nil))
+	if got := events(s); !slices.Equal(got, want) || s.ahead != nil {
+		t.Errorf("got %q, want %q; went on ahead %v", got, want, s.ahead != nil)
+	}
+}
+
 // A source that gives nothing, again and again, is an error and not a hang.
 func TestReadAheadNoProgress(t *testing.T) {
 	s := scanAhead(nothing{}, nil, 2, 100)

@@ -44,11 +44,11 @@ const bufferSize = 256 << 10
 // NewReader returns a Reader of src.
 func NewReader(src io.Reader) *Reader { return &Reader{src: src, line: 1, size: bufferSize} }
 
-// Resume returns a Reader of a part of a source that is in memory: text begins
-// with physical line number line at offset. After it the source ended with err,
-// io.EOF where a logical line ends; text is read where it is.
-func Resume(text []byte, line int, offset int64, err error) *Reader {
-	return &Reader{buf: text, line: line, base: offset, err: err}
+// Resume returns a Reader that goes on in the middle of a source, at physical
+// line number line at offset: with text, which is read where it is, and then with
+// src, or when err is not nil with that error. io.EOF ends the last line of text.
+func Resume(text []byte, line int, offset int64, src io.Reader, err error) *Reader {
+	return &Reader{src: src, buf: text, line: line, base: offset, err: err, size: bufferSize}
 }
 
 // Complete returns how much of src is certainly made of whole logical lines,
