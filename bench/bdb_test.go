@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postfixkit/postfixkit/bench/clib"
 	"github.com/postfixkit/postfixkit/hashmap"
 	"github.com/postfixkit/postfixkit/hashmap/bdb"
 	"github.com/postfixkit/postfixkit/internal/realpostfix"
@@ -45,6 +46,32 @@ func bdbSize() int {
 	}
 	return 1e4
 }
+
+// bdbField is the tables of one kind, which libdb is asked for with the whole file
+// in its cache. The file is ours: its pages are fuller than those of libdb.
+func bdbField(kind bdb.Kind) field {
+	return field{
+		file: func(tb testing.TB, recs []tabletest.Record) string { return bdbFile(tb, kind, recs) },
+		enter: func(tb testing.TB, path string, recs []tabletest.Record, keys *clib.Keys) []contestant {
+			r, err := bdb.Open(path, nil)
+			if err != nil {
+				tb.Fatal(err)
+			}
+			tb.Cleanup(func() { r.Close() })
+			return []contestant{
+				{name: "postfixkit", find: finderOf(keys, r.AppendLookup)},
+				inC(tb, "libdb", clib.DB, path, keys),
+				{name: "map", find: mapFinder(recs, keys)},
+			}
+		},
+	}
+}
+
+func BenchmarkLookupHash(b *testing.B)  { bdbField(bdb.Hash).compare(b, lookupSizes) }
+func BenchmarkLookupBtree(b *testing.B) { bdbField(bdb.Btree).compare(b, lookupSizes) }
+
+func TestPairedHash(t *testing.T)  { bdbField(bdb.Hash).pair(t) }
+func TestPairedBtree(t *testing.T) { bdbField(bdb.Btree).pair(t) }
 
 // BenchmarkBDBTools runs the programs of libdb and ours over a whole file, each
 // as what it is: a process there, a call here.
