@@ -24,8 +24,13 @@ func seedFiles(t testing.TB) (seeds [][]byte) {
 	return append(seeds, read(t, "testdata/hostile/base-hash.db"), read(t, "testdata/hostile/base-btree.db"))
 }
 
-// consume reads a file in every way and checks that the ways agree.
+// consume reads a file in every way and checks that the ways agree, and do not
+// need more memory than they may.
 func consume(t *testing.T, data []byte) {
+	bounded(t, "all ways to read", func() { consumeAll(t, data) })
+}
+
+func consumeAll(t *testing.T, data []byte) {
 	r, err := FromBytes(data)
 	if err != nil {
 		known(t, err)
@@ -188,7 +193,7 @@ func FuzzSalvage(f *testing.F) {
 				want[pair{string(rec.Key), string(rec.Value)}] = true
 			}
 		}
-		size := 0
+		size, before := 0, allocated()
 		for s, err := range Salvage(bytes.NewReader(data), int64(len(data))) {
 			if err != nil {
 				known(t, err)
@@ -196,6 +201,9 @@ func FuzzSalvage(f *testing.F) {
 			}
 			size += len(s.Value)
 			delete(want, pair{string(s.Key), string(s.Value)})
+		}
+		if n := allocated() - before; n > memoryBound {
+			t.Fatalf("Salvage allocated %d MiB", n>>20)
 		}
 		if len(want) > 0 {
 			t.Fatalf("%d records of a sound file were not found", len(want))
@@ -231,11 +239,13 @@ func FuzzUpdate(f *testing.F) {
 			return
 		}
 		value := bytes.Repeat([]byte("x"), int(size))
-		if remove {
-			_, err = u.Delete(key)
-		} else {
-			_, err = u.Put(key, value)
-		}
+		bounded(t, "update", func() {
+			if remove {
+				_, err = u.Delete(key)
+			} else {
+				_, err = u.Put(key, value)
+			}
+		})
 		if err != nil {
 			known(t, err)
 			if sound == nil {
