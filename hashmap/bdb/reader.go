@@ -23,6 +23,8 @@ type Options struct {
 // file that is changed in place, as the postmap of Postfix and libdb change it, can
 // give wrong answers or errors during the change, as it does to Postfix; take
 // the lock of the package comment, or open the file again when it has changed.
+// What a mapped Reader has noted about pages is dropped within a millisecond of a
+// change.
 type Reader struct {
 	meta
 	path   string
