@@ -10,6 +10,7 @@ import (
 
 // findSlowly is the simple version.
 func findSlowly(lits []Literal, text string, anyEnd bool) (ids []int32) {
+	text = string(AppendLower(nil, []byte(text)))
 	for _, l := range lits {
 		ok := false
 		for at := 0; at+len(l.Text) <= len(text); at++ {
@@ -44,7 +45,7 @@ func check(t *testing.T, lits []Literal, text string, anyEnd bool) {
 func literals(data []byte) (lits []Literal) {
 	for len(data) > 1 && len(lits) < 50 {
 		flags, n := data[0], min(1+int(data[0]>>2)%14, len(data)-1)
-		lits = append(lits, Literal{Text: string(data[1 : 1+n]), Prefix: flags&1 != 0, Suffix: flags&2 != 0, ID: int32(len(lits))})
+		lits = append(lits, Literal{Text: string(AppendLower(nil, data[1:1+n])), Prefix: flags&1 != 0, Suffix: flags&2 != 0, ID: int32(len(lits))})
 		data = data[1+n:]
 	}
 	return lits
@@ -59,7 +60,7 @@ func TestFind(t *testing.T) {
 		}
 		text := make([]byte, r.IntN(40))
 		for i := range text {
-			text[i] = "ab:\x04"[r.IntN(4)]
+			text[i] = "abA:\x04"[r.IntN(5)]
 		}
 		check(t, literals(data), string(text), r.IntN(2) == 0)
 	}
@@ -67,6 +68,7 @@ func TestFind(t *testing.T) {
 
 func FuzzFind(f *testing.F) {
 	f.Add([]byte("\x10abcd\x01a\x05ab"), "xxabcdab", false)
+	f.Add([]byte("\x08xaJ\x10abcdA"), "xxaJdabcdab", false)
 	f.Fuzz(func(t *testing.T, data []byte, text string, anyEnd bool) {
 		if lits := literals(data); len(text) < 1<<12 {
 			check(t, lits, text, anyEnd)
