@@ -161,6 +161,45 @@ func TestMemoryHostileKeys(t *testing.T) {
 	}
 }
 
+// Every byte of a key counts, at every length, and keys that differ little are
+// spread as evenly as by chance.
+func TestShortHash(t *testing.T) {
+	seen := map[uint64]string{}
+	differs := func(key string) {
+		h := shortHash(key)
+		if other, there := seen[h]; there && other != key {
+			t.Fatalf("%q and %q have one hash", key, other)
+		}
+		seen[h] = key
+	}
+	for n := range shortKey + 1 {
+		base := []byte("abcdefghijklmnopqrstuvwxyz012345"[:n])
+		differs(string(base))
+		for i := range base {
+			for bit := range 8 {
+				base[i] ^= 1 << bit
+				differs(string(base))
+				base[i] ^= 1 << bit
+			}
+		}
+	}
+	const places = 1 << 10
+	for _, format := range []string{"%d", "u%d", "user%d", "user%d@example", "user%d@example.org", "%d.reverse.example.com", "192.168.%d", "%08d@x"} {
+		var upper, lower [places]int
+		for i := range 100 * places {
+			h := shortHash(fmt.Sprintf(format, i))
+			upper[h>>54]++
+			lower[h%places]++
+		}
+		for i := range places {
+			// 100 on average: half or twice of that is no chance.
+			if min(upper[i], lower[i]) < 50 || max(upper[i], lower[i]) > 200 {
+				t.Fatalf("%s: %d and %d of %d keys in place %d", format, upper[i], lower[i], 100*places, i)
+			}
+		}
+	}
+}
+
 func TestMemoryNoAllocation(t *testing.T) {
 	m, keys := memoryOf(t, 1000)
 	ctx := context.Background()

@@ -39,7 +39,7 @@ func shortHash(key string) uint64 {
 	case n > 0:
 		x, y = uint64(b[0]), uint64(b[n/2])<<8|uint64(b[n-1])
 	}
-	return multiplied(x^hashC^uint64(n), y^hashD)
+	return multiplied(x^uint64(n)*hashC, y^hashD)
 }
 
 // Odd numbers with as many ones as zeros and no pattern, from the digits of
