@@ -186,8 +186,8 @@ func (m *meta) parseBtree(b []byte, damaged func(int, string, ...any) error) err
 	m.minKey = l.u32(b, offMinKey)
 	m.recPad = l.u32(b, offRePad)
 	m.root = l.u32(b, offRoot)
-	if m.minKey < 2 || m.minKey > uint32(m.size) {
-		return damaged(offMinKey, "at least %d keys per page", m.minKey)
+	if m.minKey < 2 || m.minKey > uint32(m.size) || m.maxEntry(int(m.minKey)) < 0 {
+		return damaged(offMinKey, "at least %d keys per page of %d bytes", m.minKey, m.size)
 	}
 	if m.root == 0 || m.root > m.lastPgno {
 		return damaged(offRoot, "the root is page %d, want one from 1 to %d", m.root, m.lastPgno)
