@@ -19,8 +19,7 @@ import (
 //
 // Braces are counted; a backslash does not protect them.
 func ParseInline(text string, d Dialect, opts *Options) (*Table, error) {
-	// Unlike others, these two types allow white space at the end.
-	rules, inline, err := table.InlineRules(strings.TrimRight(text, " \t\r\n\v\f"))
+	rules, inline, err := table.InlineRules(text)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%s map: %w", d, err)

@@ -13,7 +13,7 @@ func InlineRules(name string) (text string, inline bool, err error) {
 	if !strings.HasPrefix(name, "{") {
 		return "", false, nil
 	}
-	list, err := unbrace(name)
+	list, err := inBraces(name)
 	if err != nil {
 		return "", true, err
 	}
@@ -31,6 +31,12 @@ func InlineRules(name string) (text string, inline bool, err error) {
 // unbrace returns what is between the braces that s consists of, without
 // white space at its ends.
 func unbrace(s string) (string, error) {
+	inside, err := inBraces(s)
+	return strings.Trim(inside, " \t\n\v\f\r"), err
+}
+
+// inBraces returns what is between the braces that s consists of.
+func inBraces(s string) (string, error) {
 	if !strings.HasPrefix(s, "{") {
 		return "", fmt.Errorf("no '{' at start of text in \"%s\"", s)
 	}
@@ -40,7 +46,7 @@ func unbrace(s string) (string, error) {
 	case end+1 < len(s):
 		return "", fmt.Errorf("syntax error after '}' in \"%s\"", s)
 	default:
-		return strings.Trim(s[1:end], " \t\n\v\f\r"), nil
+		return s[1:end], nil
 	}
 }
 
