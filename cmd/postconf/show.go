@@ -79,7 +79,7 @@ func (c *command) environment(withMain bool) (*maincf.Env, error) {
 // parseMain parses main.cf with the messages of Postfix, which stops at the
 // first line it cannot use.
 func (c *command) parseMain(src []byte) (*maincf.File, error) {
-	f, err := maincf.Parse(c.mainPath(), src)
+	f, _ := maincf.Parse(c.mainPath(), src) // what is wrong is said below, in the words of Postfix
 	seen := map[string]string{}
 	for e := range f.Entries() {
 		switch e := e.(type) {
@@ -101,7 +101,6 @@ func (c *command) parseMain(src []byte) (*maincf.File, error) {
 			}
 		}
 	}
-	_ = err // the bad lines were reported in Postfix's own words
 	return f, nil
 }
 
