@@ -32,15 +32,15 @@ func scanAhead(src io.Reader, opts *Options, most, size int) *Scanner {
 	return s
 }
 
-// compareAhead wants chunks of any size to give what one reader gives.
-func compareAhead(t testing.TB, src []byte, opts *Options) {
+// compareAhead wants chunks of these sizes to give what one reader gives.
+func compareAhead(t testing.TB, src []byte, opts *Options, sizes ...int) {
 	t.Helper()
 	for _, end := range []error{io.EOF, errors.New("broken")} {
 		reader := func() io.Reader {
 			return io.MultiReader(bytes.NewReader(src), iotest.ErrReader(end))
 		}
 		want := events(NewScanner("name", reader(), opts))
-		for _, size := range []int{1, 10, 100, 1 << 10} {
+		for _, size := range sizes {
 			if len(src)/size > 100 {
 				continue // files of real life
 			}
@@ -53,8 +53,8 @@ func compareAhead(t testing.TB, src []byte, opts *Options) {
 
 func TestReadAhead(t *testing.T) {
 	for _, src := range sources {
-		compareAhead(t, []byte(src), nil)
-		compareAhead(t, []byte(strings.Repeat(src, 7)), &Options{NoFold: true})
+		compareAhead(t, []byte(src), nil, 1, 10, 100, 1000)
+		compareAhead(t, []byte(strings.Repeat(src, 7)), &Options{NoFold: true}, 1, 10, 100, 1000)
 	}
 	large := benchSource(50000)
 	opts := &Options{ReadAhead: true}
@@ -71,7 +71,7 @@ func TestReadAhead(t *testing.T) {
 func TestReadAheadLongLine(t *testing.T) {
 	comments := strings.Repeat("# comment\n\n", 5000)
 	src := "a 1\nb 2\n" + comments + "  continued\nc 3\n" + comments + "bad\n" + comments + "d 4\n"
-	compareAhead(t, []byte(src), nil)
+	compareAhead(t, []byte(src), nil, 1000)
 	s := scanAhead(strings.NewReader(src), nil, 2, 100)
 	want := events(NewScanner("name", strings.NewReader(src), nil))
 	if got := events(s); !slices.Equal(got, want) || s.ahead != nil {
