@@ -23,6 +23,10 @@ type inner struct {
 // opaque stands for a page of which nothing is known but itself.
 var opaque = &inner{}
 
+// worthLearning is how many lookups make it worth while to know the upper pages.
+// Many programs open a table for one.
+const worthLearning = 4
+
 // place is where a search of a tree has come to.
 type place struct {
 	pgno  uint32
@@ -35,6 +39,9 @@ func (r *Reader) descend(key []byte) place {
 	at := place{r.root, -1}
 	m := r.memo.Load()
 	slot := &m.top
+	if slot.Load() == nil && m.asked.Add(1) < worthLearning {
+		return at
+	}
 	for slot != nil {
 		in := slot.Load()
 		if in == nil {

@@ -17,6 +17,7 @@ type memo struct {
 	pageStates
 	top    atomic.Pointer[inner] // the root of a tree, once it is known
 	inners atomic.Uint32         // how many were made
+	asked  atomic.Uint32         // lookups while top was not known
 }
 
 func newMemo(m *meta) *memo { return &memo{pageStates: newPageStates(m.lastPgno, m.size)} }
