@@ -156,8 +156,8 @@ func TestFailedBuild(t *testing.T) {
 				cmd.Wait()
 				continue
 			}
-			in.Write([]byte("added now\n"))
-			time.Sleep(50 * time.Millisecond)
+			// More than a pipe holds: once it is written, the command reads.
+			in.Write(bytes.Repeat([]byte("added now\n"), 20_000))
 			cmd.Process.Signal(signal)
 			time.Sleep(20 * time.Millisecond)
 			in.Close()
