@@ -114,8 +114,8 @@ func contestants(b *testing.B) (real *realpostfix.Tools, run map[string]func(std
 	return real, run
 }
 
-// BenchmarkPostmapBuild is `postmap TYPE:FILE`, whole process; for cdb beside
-// `cdb -c`, which is given records and parses no source.
+// BenchmarkPostmapBuild is `postmap TYPE:FILE`, whole process; for cdb beside the
+// tools of two other libraries, which are given records and parse no source.
 func BenchmarkPostmapBuild(b *testing.B) {
 	_, run := contestants(b)
 	for _, n := range sizes() {
@@ -140,23 +140,34 @@ func BenchmarkPostmapBuild(b *testing.B) {
 				if f != hashmap.CDB {
 					return
 				}
-				b.Run("tinycdb", func(b *testing.B) {
-					records := cdbRecords(text)
-					tool := realpostfix.Need(b, "cdb").Path("cdb")
-					for b.Loop() {
-						cmd := exec.Command(tool, "-c", path+".tiny")
-						cmd.Stdin = bytes.NewReader(records)
-						if out, err := cmd.CombinedOutput(); err != nil {
-							b.Fatalf("%v: %s", err, out)
+				records := cdbRecords(text)
+				for _, peer := range []struct {
+					name, tool string
+					args       []string
+				}{
+					{"tinycdb", "cdb", []string{"-c", path + ".tiny"}},
+					{"freecdb", "cdbmake", []string{path + ".free", path + ".tmp"}},
+				} {
+					b.Run(peer.name, func(b *testing.B) {
+						tool := realpostfix.Need(b, peer.tool).Path(peer.tool)
+						var used time.Duration
+						for b.Loop() {
+							cmd := exec.Command(tool, peer.args...)
+							cmd.Stdin = bytes.NewReader(records)
+							if out, err := cmd.CombinedOutput(); err != nil {
+								b.Fatalf("%v: %s", err, out)
+							}
+							used += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 						}
-					}
-				})
+						reportCPU(b, used)
+					})
+				}
 			})
 		}
 	}
 }
 
-// cdbRecords is the source in the form `cdb -c` reads.
+// cdbRecords is the source in the form both tools read.
 func cdbRecords(text []byte) []byte {
 	var b bytes.Buffer
 	for line := range strings.Lines(string(text)) {

@@ -1,7 +1,7 @@
 // Package hashmap reads, writes, changes and converts the indexed tables of
 // Postfix: hash: and btree: (Berkeley DB), lmdb: and cdb: files, and bolt: files
-// of this toolkit, without Postfix and without any C library. What postmap(1) does to a table can be done with it
-// from a Go program.
+// of this toolkit, without Postfix and without any C library. What postmap(1) does
+// to a table can be done with it from a Go program.
 //
 // # Look up
 //
@@ -33,6 +33,9 @@
 //
 // [Update] puts and deletes single entries, [Convert] turns any table into one
 // of any other format. [Memory] is a table in memory for many entries.
+//
+// A file that is damaged says so: Check lists what is wrong with it, page by page,
+// and bdb.Salvage gets out of a Berkeley DB file what can still be read.
 //
 // # How Postfix uses tables
 //

@@ -112,11 +112,10 @@ func uvarint(b string) (v, n int) {
 }
 
 // Get returns the value of key.
-//
-// It is written for what the first look decides, and leaves everything else to
-// search: the fewer instructions a lookup takes, the more of them the processor
-// begins while it waits for the memory of the first.
 func (m *Memory) Get(key string) (value string, ok bool) {
+	// Here is what the first look decides; everything else is left to search. The
+	// fewer instructions a lookup takes, the more of them the processor begins
+	// while it waits for the memory of the first.
 	if uint(len(key)-1) >= shortKey || !m.plain {
 		return m.search(key) // also the empty key: nothing may follow its lengths
 	}

@@ -4,7 +4,7 @@
 # says what the tests go without.
 set -eu
 
-packages="postfix postfix-lmdb postfix-cdb postfix-pcre db5.3-util lmdb-utils tinycdb postgresql
+packages="postfix postfix-lmdb postfix-cdb postfix-pcre db5.3-util lmdb-utils tinycdb freecdb postgresql
 	gcc libc6-dev libdb5.3-dev liblmdb-dev libcdb-dev"
 missing=
 for p in $packages; do
