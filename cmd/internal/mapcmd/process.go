@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/postfixkit/postfixkit/hashmap"
@@ -17,6 +18,12 @@ import (
 // has changed then. When all is read and the table is being written and put in
 // place that is finished first, as with the original.
 func Process(tool Tool) int {
+	if os.Getenv("GOGC") == "" {
+		// Nearly all memory is tables, which stay to the end, and there is little
+		// garbage beside them: with small tables looking for it is a quarter of
+		// the work, with large ones it finds a tenth of the memory.
+		debug.SetGCPercent(400)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	env := Env{
