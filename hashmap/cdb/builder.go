@@ -1,11 +1,9 @@
 package cdb
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
-	"github.com/postfixkit/postfixkit/internal/arena"
 	"github.com/postfixkit/postfixkit/internal/sink"
 )
 
@@ -33,10 +31,11 @@ type BuildOptions struct {
 // the same order give the same bytes, and they are the bytes TinyCDB and
 // postmap write. It is not safe for concurrent use.
 type Builder struct {
-	opts  BuildOptions
-	store arena.Store
-	size  int64 // of the file, if all records stay
-	limit int64 // what size may reach
+	opts    BuildOptions
+	records records
+	slots   slotList
+	size    int64 // of the file, if all records stay
+	limit   int64 // what size may reach
 }
 
 // NewBuilder returns an empty Builder. A nil opts is the default.
@@ -54,162 +53,52 @@ func NewBuilder(opts *BuildOptions) *Builder {
 func (b *Builder) Add(key, value []byte) error {
 	need := recordHead + int64(len(key)) + int64(len(value)) + 2*slotSize
 	if need > b.limit-b.size {
-		return fmt.Errorf("%w: record %d of %d+%d bytes no longer fits", ErrTooLarge, b.store.Len()+1, len(key), len(value))
+		return fmt.Errorf("%w: record %d of %d+%d bytes no longer fits", ErrTooLarge, b.Len()+1, len(key), len(value))
 	}
-	if err := b.store.Add(key, value); err != nil {
-		return fmt.Errorf("%w: %w", ErrTooLarge, err)
-	}
+	b.slots.add(newSlot(hash(key), b.records.end()))
+	b.records.add(key, value)
 	b.size += need
 	return nil
 }
 
 // Len returns how many records were added.
-func (b *Builder) Len() int { return b.store.Len() }
+func (b *Builder) Len() int { return b.slots.n }
 
 // WriteTo writes the table to w, from the first byte to the last. Repeated keys
 // are found and reported before anything is written. It may be called again.
 func (b *Builder) WriteTo(w io.Writer) (int64, error) {
-	hashed, err := b.store.Hashed(hash, arena.Duplicates{
-		Policy: arena.Policy(b.opts.Duplicates), // the same constants
-		Report: b.opts.OnDuplicate,
-	})
-	if err != nil {
-		var dup *arena.DuplicateError
-		if errors.As(err, &dup) {
-			return 0, (*DuplicateError)(dup)
+	t := b.slots.byTable(nil)
+	repeats := b.repeats(t)
+	for _, r := range repeats {
+		if b.opts.OnDuplicate != nil {
+			b.opts.OnDuplicate(b.records.key(r.again), b.slots.number(r.first), b.slots.number(r.again))
 		}
-		return 0, fmt.Errorf("cdb: %w", err)
 	}
-	l := newLayout(&b.store, hashed)
+	if len(repeats) > 0 && b.opts.Duplicates == RejectDuplicates {
+		return 0, b.duplicateError(repeats)
+	}
+	gaps := b.gaps(repeats)
+	if len(gaps) > 0 {
+		t = b.slots.byTable(gaps)
+	}
+
 	out := sink.New(w)
-	l.write(out)
+	pos := b.records.end()
+	if n := len(gaps); n > 0 {
+		pos -= gaps[n-1].gone
+	}
+	for i := range tables {
+		// An empty table too says where it would be: TinyCDB takes the
+		// position of table 0 as the end of the records.
+		n := uint32(len(t.of(i)))
+		out.Pair(pos, 2*n)
+		pos += 2 * n * slotSize
+	}
+	b.records.write(out, gaps)
+	t.write(out)
 	n, err := out.Flush()
 	if err != nil {
 		return n, fmt.Errorf("cdb: %w", err)
 	}
 	return n, nil
-}
-
-// A layout is what is known of a file before its first byte is written.
-type layout struct {
-	store  *arena.Store
-	hashes []uint32    // of every record added
-	drop   []bool      // records that do not stay; nil when all do
-	counts [tables]int // records by hash table
-	first  [tables]int // where the slots of a table begin in slots
-	slots  []uint64    // filled slots by table, in the order of their records
-	end    uint32      // of the records
-}
-
-func newLayout(store *arena.Store, hashed []arena.Hashed) *layout {
-	n := store.Len()
-	l := &layout{store: store, hashes: make([]uint32, n), slots: make([]uint64, len(hashed))}
-	if len(hashed) < n {
-		l.drop = make([]bool, n)
-		for i := range l.drop {
-			l.drop[i] = true
-		}
-	}
-	for _, h := range hashed {
-		l.hashes[h.Seq()] = h.Hash()
-		l.counts[tableOf(h.Hash())]++
-		if l.drop != nil {
-			l.drop[h.Seq()] = false
-		}
-	}
-	at := 0
-	for i, c := range l.counts {
-		l.first[i] = at
-		at += c
-	}
-	size := headerSize + store.Size() + recordHead*int64(n)
-	for i, drop := range l.drop {
-		if drop {
-			key, value := store.Record(i)
-			size -= recordHead + int64(len(key)) + int64(len(value))
-		}
-	}
-	l.end = uint32(size) // Add kept it below 4 GiB
-	return l
-}
-
-func (l *layout) write(w *sink.Writer) {
-	pos := l.end
-	for _, c := range l.counts {
-		// An empty table too says where it would be: TinyCDB takes the
-		// position of table 0 as the end of the records.
-		w.Pair(pos, uint32(2*c))
-		pos += uint32(2 * c * slotSize)
-	}
-	at := l.first
-	pos = headerSize
-	for i, h := range l.hashes {
-		if l.drop != nil && l.drop[i] {
-			continue
-		}
-		t := tableOf(h)
-		l.slots[at[t]] = uint64(pos)<<32 | uint64(h)
-		at[t]++
-		key, value := l.store.Record(i)
-		w.Pair(uint32(len(key)), uint32(len(value)))
-		w.Bytes(key)
-		w.Bytes(value)
-		pos += recordHead + uint32(len(key)) + uint32(len(value))
-	}
-	var table []uint64
-	for i, c := range l.counts {
-		table = fillTable(table, l.slots[l.first[i]:][:c])
-		for _, slot := range table {
-			w.Pair(uint32(slot), uint32(slot>>32))
-		}
-	}
-}
-
-// fillTable returns the hash table for the given slots, made in the memory of
-// table: each slot goes to the first free place from where its search starts.
-func fillTable(table, slots []uint64) []uint64 {
-	n := 2 * len(slots)
-	if cap(table) < n {
-		table = make([]uint64, n)
-	}
-	table = table[:n]
-	clear(table)
-	budget := 32 * n // keys that were chosen to collide take more steps
-	for done, slot := range slots {
-		i := startSlot(uint32(slot), uint32(n))
-		for ; table[i] != 0; budget-- {
-			if i++; i == uint32(n) {
-				i = 0
-			}
-		}
-		table[i] = slot
-		if budget < 0 {
-			fillSlowly(table, slots[done+1:])
-			break
-		}
-	}
-	return table
-}
-
-// fillSlowly does the same in a time that does not depend on how often the
-// slots collide: it remembers for every place how far the next free one is and
-// shortens the path each time it is walked (a union-find forest).
-func fillSlowly(table, slots []uint64) {
-	n := uint32(len(table))
-	next := make([]uint32, n) // free: itself. Taken: a later place, free or taken
-	for i := range next {
-		next[i] = uint32(i)
-		if table[i] != 0 {
-			next[i] = (uint32(i) + 1) % n
-		}
-	}
-	for _, slot := range slots {
-		i := startSlot(uint32(slot), n)
-		for next[i] != i {
-			next[i] = next[next[i]]
-			i = next[i]
-		}
-		table[i] = slot
-		next[i] = (i + 1) % n
-	}
 }

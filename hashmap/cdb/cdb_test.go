@@ -137,24 +137,24 @@ func TestCollidingKeys(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 5))
 	for _, n := range []int{10, 100, 3000} {
 		for _, spread := range []uint32{1, 7, 1 << 20} {
-			slots := make([]uint64, n)
+			slots := make([]slot, n)
 			for i := range slots {
-				slots[i] = uint64(i+1)<<32 | uint64(rnd.Uint32N(spread)<<8)
+				slots[i] = newSlot(rnd.Uint32N(spread)<<8, uint32(i+1))
 			}
-			want := make([]uint64, 2*n)
+			want := make([]slot, 2*n)
 			for _, s := range slots {
-				i := int(uint32(s)>>8) % len(want)
+				i := int(s.hash()>>8) % len(want)
 				for want[i] != 0 {
 					i = (i + 1) % len(want)
 				}
 				want[i] = s
 			}
-			got := fillTable(nil, slots)
-			slow := make([]uint64, 2*n)
+			got, slow := make([]byte, 16*n), make([]byte, 16*n)
+			fillTable(got, slots)
 			fillSlowly(slow, slots)
 			for i := range want {
-				if got[i] != want[i] || slow[i] != want[i] {
-					t.Fatalf("%d slots over %d values: place %d has %#x and %#x, want %#x", n, spread, i, got[i], slow[i], want[i])
+				if g, s := slot(le.Uint64(got[8*i:])), slot(le.Uint64(slow[8*i:])); g != want[i] || s != want[i] {
+					t.Fatalf("%d slots over %d values: place %d has %#x and %#x, want %#x", n, spread, i, g, s, want[i])
 				}
 			}
 		}
