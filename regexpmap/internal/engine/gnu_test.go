@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/postfixkit/postfixkit/regexpmap/internal/pattern"
@@ -52,6 +53,24 @@ func TestGNU(t *testing.T) {
 		}
 		if matched, _ := re.Match([]byte(c.text), p.Groups); matched != ok {
 			t.Errorf("%q on %q: matched for its groups: %v", c.pattern, c.text, matched)
+		}
+	}
+}
+
+// Loops in loops around assertions are told apart by the ways through them,
+// which nobody has the time to follow.
+func TestTooLargeGraph(t *testing.T) {
+	for _, again := range []string{`\b)*`, `\b)+`, `|^b)*`, `b*\>)*`, `\B){0,3}`} {
+		for _, depth := range []int{20, 100, 250} {
+			src := strings.Repeat("(", depth) + "a*" + strings.Repeat(again, depth) + `\b(x)`
+			p, err := pattern.ParsePosix(src, pattern.PosixFlags{})
+			if err != nil {
+				continue // "{0,3}" twenty times over
+			}
+			made := newGNU(p, true) != nil && newGNU(p, false) != nil
+			if why := Unsure(p, true); made != (why == "") || made && again == `\b)*` {
+				t.Errorf("%d times %q: made %v; %q", depth, again, made, why)
+			}
 		}
 	}
 }

@@ -89,7 +89,10 @@ const (
 	tEnd
 )
 
-const maxGNU = 4000 // nodes
+const (
+	maxGNU       = 4000    // nodes
+	maxGNUVisits = 1 << 17 // of nodes, some milliseconds
+)
 
 // newGNU returns the graph of a pattern, or nil if it is too large. The
 // library leaves groups out when nobody asks for them.
@@ -324,12 +327,18 @@ func rising(a, b int32) []int32 {
 // inherit copies what follows assertions. The order in which nodes are
 // visited gives the copies their numbers: from the first node on, each with
 // what it leads to, but a node that led back to one being visited is visited
-// again when its turn comes.
+// again when its turn comes. In loops within loops that is once for every way
+// through them, too many soon to follow.
 func (g *gnu) inherit() {
 	const busy, done = 1, 2
 	var state []uint8
-	var visit func(n int32, again bool)
+	visits := 0
+	var visit func(n int32, top bool)
 	visit = func(n int32, top bool) {
+		if visits++; visits > maxGNUVisits {
+			g.failed = true
+			return
+		}
 		state[n] = busy
 		// out changes below; what it refers to is what it is then.
 		if node := &g.nodes[n]; node.need != 0 && len(node.out) > 0 && node.kind != gByte && !g.nodes[node.out[0]].copied {

@@ -16,7 +16,7 @@ func Unsure(p *pattern.Pattern, groups bool) string {
 	}
 	f := p.Inspect()
 	if !f.Backref {
-		if (asserts(p.Root, true) || groups && p.Groups > 0) && newGNU(p, true) == nil {
+		if (asserts(p.Root, true) || groups && p.Groups > 0) && (newGNU(p, true) == nil || newGNU(p, false) == nil) {
 			return "it is too large for the graph the C library would make"
 		}
 		return ""
