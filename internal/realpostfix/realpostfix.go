@@ -57,11 +57,7 @@ func Need(t testing.TB, names ...string) *Tools {
 		}
 	}
 	if len(missing) > 0 {
-		text := "realpostfix: this machine lacks " + strings.Join(missing, "; ")
-		if os.Getenv("CI") == "true" {
-			t.Fatal(text + " (CI=true: the comparison with the original must not be skipped)")
-		}
-		t.Skip(text)
+		Lacks(t, strings.Join(missing, "; "))
 	}
 	if tools.Version != "" {
 		t.Logf("realpostfix: compared with Postfix %s", tools.Version)
@@ -69,6 +65,17 @@ func Need(t testing.TB, names ...string) *Tools {
 	tools.ConfigDir = folder(t, "conf")
 	tools.writeMain()
 	return tools
+}
+
+// Lacks skips a test for want of something to compare with that has to be
+// installed. With CI=true that is a failure.
+func Lacks(t testing.TB, what string) {
+	t.Helper()
+	text := "realpostfix: this machine lacks " + what
+	if os.Getenv("CI") == "true" {
+		t.Fatal(text + " (CI=true: the comparison must not be skipped)")
+	}
+	t.Skip(text)
 }
 
 func (r *Tools) find(name string) error {

@@ -48,9 +48,6 @@ func TestRunAllSleepsOnce(t *testing.T) {
 
 // Our own binary in front of everything must not be taken for the original.
 func TestOwnBinaryIsNotReal(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles a program")
-	}
 	dir := t.TempDir()
 	src := filepath.Join(dir, "main.go")
 	if err := os.WriteFile(src, []byte("package main\nfunc main() { println(\"mail_version = 9.9\") }\n"), 0o644); err != nil {
