@@ -136,9 +136,11 @@ func (sc *scratch) buffers() (page, chain []byte) {
 	return sc.page, sc.chain
 }
 
+// find believes a miss, or an error, only of what is known of the file as it
+// is.
 func (r *Reader) find(key []byte, sc *scratch) (found, bool, error) {
 	f, ok, err := r.findOnce(key, sc)
-	if !ok && err == nil && !r.current() {
+	if !ok && !r.current(err != nil) {
 		return r.findOnce(key, sc)
 	}
 	return f, ok, err
@@ -181,11 +183,14 @@ func (r *Reader) findHash(key []byte, sc *scratch) (found, bool, error) {
 			}
 			slot, sure = r.searchMarked(markedPage{p, r.memo.Load().marksOf(pgno)}, key, mark)
 		}
-		if sure {
-		} else if st&pageOrdered != 0 {
+		switch {
+		case sure:
+		case st&pageOrdered != 0:
 			slot = r.searchOrdered(p, key)
-		} else if slot, err = r.searchAny(p, pgno, key, chain); err != nil {
-			return found{}, false, err
+		default:
+			if slot, err = r.searchAny(p, pgno, key, chain); err != nil {
+				return found{}, false, err
+			}
 		}
 		if slot >= 0 {
 			return r.hashValue(p, pgno, slot, page)

@@ -78,7 +78,7 @@ func (r *Reader) many(keys [][]byte, found func(i int, value []byte) bool, answe
 // abreast takes each step of the search for all keys before the next step, so
 // that the processor fetches what the steps of the others need meanwhile.
 func (r *Reader) abreast(keys [][]byte, group []side) {
-	r.current()
+	r.current(false)
 	m := r.memo.Load()
 	group = group[:len(keys)]
 	for i, key := range keys {

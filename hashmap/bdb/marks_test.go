@@ -67,14 +67,7 @@ func TestChangedInPlace(t *testing.T) {
 			}
 			changed := image(t, u)
 			now.Close()
-			f, err := os.OpenFile(path, os.O_WRONLY, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := f.WriteAt(changed, 0); err != nil {
-				t.Fatal(err)
-			}
-			f.Close()
+			overwrite(t, path, changed)
 			if round > 5 { // settled long ago, as most files are
 				when := time.Now().Add(-time.Hour + time.Duration(round)*time.Second)
 				if err := os.Chtimes(path, when, when); err != nil {
@@ -100,6 +93,62 @@ func TestChangedInPlace(t *testing.T) {
 		if n := marked(r); n < 100 {
 			t.Errorf("%v: %d pages have marks", kind, n)
 		}
+	}
+}
+
+// TestReplacedInPlace: after another table was written over the first, what was
+// known of the first makes no error of a key that is there.
+func TestReplacedInPlace(t *testing.T) {
+	var old, now []pair
+	for _, p := range tables(4096)["mail10000"] {
+		old = append(old, p)
+		now = append(now, pair{p.key, p.value[len(p.value)/2:]})
+	}
+	opts := &BuildOptions{PageSize: 2048}
+	before, after := build(t, Btree, opts, old), build(t, Btree, opts, now)
+	after = append(after, make([]byte, len(before)-len(after))...)
+	path := filepath.Join(t.TempDir(), "t.db")
+	errors := 0
+	for i := 0; i < len(now) && errors < 20; i += 97 {
+		if err := os.WriteFile(path, before, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Open(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range old { // learn all pages
+			if _, ok, err := r.Lookup([]byte(p.key)); !ok || err != nil {
+				t.Fatal(p.key, ok, err)
+			}
+		}
+		overwrite(t, path, after)
+		key := []byte(now[i].key)
+		if _, _, err := r.findOnce(key, nil); err != nil {
+			errors++
+		}
+		time.Sleep(2 * between)
+		if value, ok, err := r.Lookup(key); value != now[i].value || !ok || err != nil {
+			t.Errorf("Lookup(%q): %q, %v, %v, want %q", key, value, ok, err, now[i].value)
+		}
+		r.Close()
+	}
+	if errors < 3 {
+		t.Errorf("only %d lookups met an error of what was known", errors)
+	}
+}
+
+func overwrite(t *testing.T, path string, data []byte) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(data, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

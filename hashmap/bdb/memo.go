@@ -47,14 +47,15 @@ func (c *clock) start(st fs.FileInfo) {
 }
 
 // current reports whether the file is as it was when memo was begun. Otherwise
-// memo has been begun again.
-func (r *Reader) current() bool {
+// memo has been begun again. Unless asked to look, it takes a look a millisecond
+// ago for one.
+func (r *Reader) current(look bool) bool {
 	if !r.mapped {
 		return true
 	}
 	c := &r.clock
 	now := time.Since(c.origin)
-	if int64(now)-c.last.Load() < int64(between) {
+	if !look && int64(now)-c.last.Load() < int64(between) {
 		return true
 	}
 	c.mu.Lock()
