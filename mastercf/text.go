@@ -154,29 +154,12 @@ func tokens(s string) (all []token) {
 	return all
 }
 
-// balanced returns the length of the text in { } at the start of s, with the
-// braces, and 0 when they are not balanced.
-func balanced(s string) int {
-	level := 0
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '{':
-			level++
-		case '}':
-			if level--; level == 0 {
-				return i + 1
-			}
-		}
-	}
-	return 0
-}
-
 // unbrace takes the text out of { }: the range inside, without blanks at its
 // ends, and what is wrong with the braces ("" when nothing is). What is behind
 // the closing brace is lost, as it is for Postfix.
 func unbrace(s string) (start, end int, wrong string) {
 	start, end = 1, len(s)
-	if n := balanced(s); n == 0 {
+	if n := cflines.Braced(s); n == 0 {
 		wrong = "missing '}'"
 	} else {
 		if n < len(s) {

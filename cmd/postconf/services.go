@@ -121,7 +121,7 @@ func (c *command) warnBraces(s *mastercf.Service) {
 		if !strings.HasPrefix(raw, "{") {
 			continue
 		}
-		switch end := balanced(raw); {
+		switch end := cflines.Braced(raw); {
 		case end == 0:
 			c.warning("master.cf: missing '}' in \"%s\"", raw)
 		case end < len(raw):
@@ -133,20 +133,4 @@ func (c *command) warnBraces(s *mastercf.Service) {
 			}
 		}
 	}
-}
-
-// balanced is the length of the { } at the start of s, 0 when they do not close.
-func balanced(s string) int {
-	level := 0
-	for i := range len(s) {
-		switch s[i] {
-		case '{':
-			level++
-		case '}':
-			if level--; level == 0 {
-				return i + 1
-			}
-		}
-	}
-	return 0
 }

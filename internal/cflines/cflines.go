@@ -32,6 +32,23 @@ import (
 // IsSpace reports whether c is white space for Postfix.
 func IsSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 
+// Braced returns the length of the text in { } at the start of s, the braces
+// included, and 0 when they are not balanced.
+func Braced(s string) int {
+	level := 0
+	for i := range len(s) {
+		switch s[i] {
+		case '{':
+			level++
+		case '}':
+			if level--; level == 0 {
+				return i + 1
+			}
+		}
+	}
+	return 0
+}
+
 // Trim returns b without white space at its ends.
 func Trim(b []byte) []byte { return TrimRight(TrimLeft(b)) }
 

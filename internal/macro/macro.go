@@ -23,6 +23,8 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+
+	"github.com/postfixkit/postfixkit/internal/cflines"
 )
 
 // A Piece is a part of a text.
@@ -125,16 +127,8 @@ func atBrace(s string, i int) (brace int, ok bool) {
 // payload returns what is inside the braces that open at s[i], and the index of
 // the first byte behind them that is no white space.
 func payload(s string, i int) (inside string, after int, err error) {
-	level := 0
-	for k := i; k < len(s); k++ {
-		switch s[k] {
-		case '{':
-			level++
-		case '}':
-			if level--; level == 0 {
-				return s[i+1 : k], skipSpace(s, k+1), nil
-			}
-		}
+	if n := cflines.Braced(s[i:]); n > 0 {
+		return s[i+1 : i+n-1], skipSpace(s, i+n), nil
 	}
 	return "", 0, &Error{fmt.Sprintf("unbalanced {} in attribute expression: %q", s[i:]), -1}
 }
