@@ -120,18 +120,12 @@ func (e *ParamError) Unwrap() error { return e.Err }
 
 // An UnknownError is a name that is neither set nor a parameter of the
 // release. It wraps [ErrUnknownParam].
-type UnknownError struct {
-	Name    string
-	Suggest []string // the nearest known names
-}
+type UnknownError struct{ Name string }
 
-// Error returns `unknown parameter "mynetwork"; did you mean mynetworks?`.
+// Error returns `unknown parameter "mynetwork"; did you mean mynetworks?`, with
+// the first of what [Suggest] returns.
 func (e *UnknownError) Error() string {
-	s := fmt.Sprintf("unknown parameter %q", e.Name)
-	if len(e.Suggest) > 0 {
-		s += "; did you mean " + e.Suggest[0] + "?"
-	}
-	return s
+	return fmt.Sprintf("unknown parameter %q", e.Name) + didYouMean(Suggest(e.Name))
 }
 
 // Unwrap returns ErrUnknownParam.
@@ -167,7 +161,7 @@ func (e *Env) lookup(name string) (source, error) {
 		if t, ok := e.template(name); ok {
 			return source{"$" + t.Base, FromDefault, nil, false}, nil
 		}
-		return source{}, &UnknownError{name, Suggest(name)}
+		return source{}, &UnknownError{name}
 	}
 	if p.Flags&paramdb.RuntimeOnly != 0 {
 		if name == "mydomain" {

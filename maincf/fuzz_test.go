@@ -237,6 +237,67 @@ func FuzzFile(f *testing.F) {
 	})
 }
 
+// FuzzCheck: what Env.Check finds is at a place in the file, in the order of the
+// file, and its fixes can be made.
+func FuzzCheck(f *testing.F) {
+	for i, s := range shapes {
+		f.Add([]byte(s), uint8(i))
+	}
+	for i, s := range []string{
+		"mynetwork = x\nmyorigin = ${x\nrelay_domains = $typo\n maps\nprocess_id = 7\n",
+		"mydomain = ${{$compatibility_level} <level {3.6} ? {no} :\n# c\n {yes}} ${f{x}}\nmydomain = $mydomain\n",
+		"virtual_maps = hash:/x\nsmtpd_recipient_limit = many\nqueue_run_delay = 1\n2\n",
+		"smtpd_client_restrictions = a, check_client_access hash:$x\na = permit\nb = $a$b${c?$d}${e:{$f}}\n",
+	} {
+		f.Add([]byte(s), uint8(i))
+	}
+	releases := []Version{{}, {Major: 1, Minor: 1}, {Major: 2, Minor: 11}, {Major: 3, Minor: 5}, {Major: 3, Minor: 7, Patch: 11, Build: Debian}}
+	f.Fuzz(func(t *testing.T, src []byte, release uint8) {
+		if len(src) > 1<<12 {
+			return
+		}
+		file, _ := Parse("main.cf", src)
+		e := &Env{Main: file, Version: releases[int(release)%len(releases)]}
+		found := e.Check()
+		var last diag.Position
+		for i, d := range found {
+			for _, p := range []diag.Position{d.Span.Start, d.Span.End} {
+				if p.IsValid() && p != place(src, p.Offset) {
+					t.Fatalf("%v: at %+v, byte %d is %+v", d, p, p.Offset, place(src, p.Offset))
+				}
+			}
+			if !d.Span.IsValid() || d.Span.Start.Before(last) || d.Span.End.IsValid() && d.Span.End.Before(d.Span.Start) {
+				t.Fatalf("%v: at %+v, after %+v", d, d.Span, last)
+			}
+			last = d.Span.Start
+			if i >= 3 {
+				continue // one Check for each fix takes long
+			}
+			for _, fix := range d.Fixes {
+				mended, err := diag.ApplyEdits(src, fix.Edits)
+				if err != nil {
+					t.Fatalf("%v: %v", d, err)
+				}
+				again, _ := Parse("main.cf", mended)
+				for _, still := range (&Env{Main: again, Version: e.Version}).Check() {
+					if still.Message == d.Message && still.Span.Start == d.Span.Start {
+						t.Fatalf("%v: still there after %q: %q", d, fix.Message, mended)
+					}
+				}
+			}
+		}
+	})
+}
+
+// place is where byte offset of src is.
+func place(src []byte, offset int) diag.Position {
+	if offset < 0 || offset > len(src) {
+		return diag.Position{}
+	}
+	before := src[:offset]
+	return diag.Position{Offset: offset, Line: 1 + bytes.Count(before, []byte("\n")), Col: offset - bytes.LastIndexByte(before, '\n')}
+}
+
 func TestShapes(t *testing.T) {
 	for _, src := range shapes {
 		for _, name := range []string{"a", "c", "e", "new"} {

@@ -5,7 +5,6 @@ import (
 	"iter"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/postfixkit/postfixkit/internal/paramdb"
 )
@@ -237,67 +236,4 @@ func LookupParam(name string) (p Param, ok bool) {
 		v = unpack(lastBefore(q.Removed))
 	}
 	return paramOf(q, v), true
-}
-
-// Suggest returns the known parameter names nearest to a name that is not
-// known, best first and at most five. It is empty when nothing is near.
-func Suggest(name string) []string {
-	type near struct {
-		name string
-		away int
-	}
-	most := len(name)/4 + 1
-	var found []near
-	all := paramdb.Params()
-	for i := range all {
-		p := &all[i]
-		if p.Status == paramdb.Removed || p.Status == paramdb.Legacy {
-			continue
-		}
-		if d := distance(name, p.Name, most); d <= most && d > 0 {
-			found = append(found, near{p.Name, d})
-		}
-	}
-	if p := paramdb.Find(name); p != nil && p.Replaced != "" {
-		found = append(found, near{p.Replaced, 0})
-	}
-	slices.SortStableFunc(found, func(a, b near) int { return a.away - b.away })
-	var names []string
-	for _, f := range found[:min(len(found), 5)] {
-		names = append(names, f.name)
-	}
-	return names
-}
-
-// distance counts the letters to insert, delete, change or swap with the next;
-// more than most is only known to be more.
-func distance(a, b string, most int) int {
-	a, b = strings.ToLower(a), strings.ToLower(b)
-	if len(a)-len(b) > most || len(b)-len(a) > most || len(a) > 128 {
-		return most + 1
-	}
-	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row, above, before := rows[i%3], rows[(i+2)%3], rows[(i+1)%3]
-		row[0] = i
-		least := i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(above[j]+1, row[j-1]+1, above[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-			least = min(least, row[j])
-		}
-		if least > most {
-			return most + 1
-		}
-	}
-	return rows[len(a)%3][len(b)]
 }

@@ -142,6 +142,15 @@ main.cf:5:21: error: a function needs Postfix 3.11 [newer-syntax]`},
 			t.Errorf("%v: got\n%s\nwant\n%s", c.v, got, c.want)
 		}
 	}
+	e = env(t, "mailbox_command = exec ${SHELL:-{sh}} -c ${x?{a}:{b}} ${\nluser_relay = ${{a} == {b} ? {c} : {d}}\n")
+	e.Version = Version{Major: 2, Minor: 11}
+	if got := e.Check(); len(got) != 0 {
+		t.Errorf("in text that Postfix takes as it is: %v", got)
+	}
+	e = env(t, "Mynetworks = 10.0.0.0/8\n"+strings.Repeat("x", 500)+" = 1\n")
+	if got := e.Check(); len(got) != 2 || !strings.HasSuffix(got[0].Message, "did you mean mynetworks?") || strings.Contains(got[1].Message, "did you mean") {
+		t.Errorf("got %v", got)
+	}
 	e = env(t, "mynetwork = 10.0.0.0/8\n")
 	fixes := e.Check()[0].Fixes
 	if len(fixes) == 0 || fixes[0].Message != "rename to mynetworks" {

@@ -20,7 +20,8 @@ type usage struct {
 	classes   map[string]bool   // restriction classes
 	services  []map[string]bool // names set in a service's options that count
 	undefined []undefined
-	err       error // the first value that is not in the $name language
+	err       error               // the first value that is not in the $name language
+	near      map[string][]string // what Suggest returned
 }
 
 // undefined is a $name with neither a value nor a default.
@@ -65,7 +66,7 @@ func (e *Env) effective() map[string]*Assignment {
 
 func (e *Env) usage() *usage {
 	const main = -1 // not a service
-	u := &usage{used: map[string]Class{}, classes: map[string]bool{}}
+	u := &usage{used: map[string]Class{}, classes: map[string]bool{}, near: map[string][]string{}}
 	for range e.Services {
 		u.services = append(u.services, map[string]bool{})
 	}
@@ -112,7 +113,7 @@ func (e *Env) usage() *usage {
 	for i := range e.Services {
 		overrides := e.Services[i].Overrides
 		for _, name := range slices.Sorted(maps.Keys(overrides)) {
-			if p := paramdb.Find(name); p != nil && p.Kind == paramdb.Raw {
+			if e.raw(name) {
 				continue
 			}
 			scan(overrides[name], i, nil)
@@ -226,7 +227,7 @@ func (e *Env) ClientFiles() (specs []table.Spec, names [][]string) {
 		}
 	}
 	look := func(name, value string) {
-		if p := paramdb.Find(name); p != nil && p.Kind == paramdb.Raw {
+		if e.raw(name) {
 			return
 		}
 		if e.ownParam(name) {
@@ -378,18 +379,21 @@ func (e *Env) Check() diag.List {
 	for _, n := range u.undefined {
 		if n.at != nil {
 			at := diag.Span{Start: n.at.ValuePos(n.offset)}
-			report(diag.Warning, at, "undefined-name", "$"+n.name+" has neither a value nor a default"+didYouMean(n.name))
+			report(diag.Warning, at, "undefined-name", "$"+n.name+" has neither a value nor a default"+didYouMean(u.suggest(n.name)))
 		}
 	}
 	found.Sort()
 	return slices.CompactFunc(found, func(a, b diag.Diagnostic) bool { return a.String() == b.String() })
 }
 
-func didYouMean(name string) string {
-	if near := Suggest(name); len(near) > 0 {
-		return "; did you mean " + near[0] + "?"
+// suggest is Suggest for a name that may come many times.
+func (u *usage) suggest(name string) []string {
+	near, ok := u.near[name]
+	if !ok {
+		near = Suggest(name)
+		u.near[name] = near
 	}
-	return ""
+	return near
 }
 
 type reporter func(s diag.Severity, at diag.Span, check, message string, fixes ...diag.Fix)
@@ -426,24 +430,27 @@ func (e *Env) checkName(a *Assignment, u *usage, report reporter) bool {
 		report(diag.Warning, at, "unknown-parameter", name+" exists since Postfix "+unpack(p.Since).Branch().String())
 	default:
 		var fixes []diag.Fix
-		for _, to := range Suggest(name) {
+		for _, to := range u.suggest(name) {
 			if set := e.Main.Find(to); set == nil {
 				fixes = append(fixes, rename(to))
 			}
 		}
-		report(diag.Warning, at, "unknown-parameter", "unknown parameter "+name+didYouMean(name), fixes...)
+		report(diag.Warning, at, "unknown-parameter", "unknown parameter "+name+didYouMean(u.suggest(name)), fixes...)
 	}
 	return false
 }
 
 func (e *Env) checkValue(a *Assignment, report reporter) {
 	newer := false
-	macro.Newer(a.Value(), func(s macro.Syntax, offset int) {
-		if paramdb.V(s.Major, s.Minor, 0) > e.Version.packed() {
-			report(diag.Error, diag.Span{Start: a.ValuePos(offset)}, "newer-syntax", fmt.Sprintf("%s needs Postfix %d.%d", s.What, s.Major, s.Minor))
-			newer = true
-		}
-	})
+	if !e.raw(a.Name()) {
+		// Its error is found again below, with the parameter it came from.
+		_ = macro.Newer(a.Value(), func(s macro.Syntax, offset int) {
+			if paramdb.V(s.Major, s.Minor, 0) > e.Version.packed() {
+				report(diag.Error, diag.Span{Start: a.ValuePos(offset)}, "newer-syntax", fmt.Sprintf("%s needs Postfix %d.%d", s.What, s.Major, s.Minor))
+				newer = true
+			}
+		})
+	}
 	if newer {
 		return
 	}
@@ -459,8 +466,14 @@ func (e *Env) checkValue(a *Assignment, report reporter) {
 // expandValue expands the value of an assignment, with undefined names
 // standing for nothing.
 func (e *Env) expandValue(a *Assignment) (string, error) {
-	if p := paramdb.Find(a.Name()); p != nil && p.KindAt(e.Version.packed()) == paramdb.Raw {
+	if e.raw(a.Name()) {
 		return a.Value(), nil
 	}
 	return e.ExpandLoosely(a.Name(), a.Value())
+}
+
+// raw reports whether the value of a parameter is taken as it is.
+func (e *Env) raw(name string) bool {
+	p := paramdb.Find(name)
+	return p != nil && p.KindAt(e.Version.packed()) == paramdb.Raw
 }
