@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -44,7 +45,7 @@ func FuzzReader(f *testing.F) {
 		if _, _, err := r.Lookup(ctx, "k\x00"); err != nil && sound {
 			t.Fatalf("lookup in a sound file: %v", err)
 		}
-		n := 0
+		keys := []string{"k\x00"}
 		for rec, err := range r.Records() {
 			if err != nil {
 				if sound {
@@ -52,12 +53,15 @@ func FuzzReader(f *testing.F) {
 				}
 				break
 			}
-			if n++; n > 1000 {
+			if keys = append(keys, string(rec.Key)); len(keys) > 1000 {
 				break
 			}
 			if _, found, err := r.AppendLookup(nil, rec.Key); sound && (err != nil || !found) {
 				t.Fatalf("%v: key %q is listed but not found: %v", r.Format(), rec.Key, err)
 			}
+		}
+		if got, want := asked(t, r.LookupMany, keys), asked(t, oneByOne(r), keys); !slices.Equal(got, want) {
+			t.Fatalf("%v: LookupMany: %q, one by one: %q", r.Format(), got, want)
 		}
 	})
 }

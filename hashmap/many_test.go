@@ -32,6 +32,13 @@ func asked(t *testing.T, look func(keys [][]byte, found func(i int, value []byte
 	return append(log, fmt.Sprint(n, " ", err))
 }
 
+// oneByOne asks as LookupMany does, but one key after the other.
+func oneByOne(tab table.Appender) func(keys [][]byte, found func(i int, value []byte) bool) (int, error) {
+	return func(keys [][]byte, found func(int, []byte) bool) (int, error) {
+		return table.LookupEach(tab, keys, found)
+	}
+}
+
 // TestLookupMany compares LookupMany with one lookup after the other, for every
 // option that has to do with keys and values.
 func TestLookupMany(t *testing.T) {
@@ -56,9 +63,7 @@ func TestLookupMany(t *testing.T) {
 					var notices, wantNotices []string
 					opts.Notice = func(d diag.Diagnostic) { wantNotices = append(wantNotices, d.Message) }
 					one := open(t, path, &opts)
-					want := asked(t, func(keys [][]byte, found func(int, []byte) bool) (int, error) {
-						return table.LookupEach(one, keys, found)
-					}, keys)
+					want := asked(t, oneByOne(one), keys)
 					opts.Notice = func(d diag.Diagnostic) { notices = append(notices, d.Message) }
 					got := asked(t, open(t, path, &opts).LookupMany, keys)
 					if !slices.Equal(got, want) || !slices.Equal(notices, wantNotices) {
@@ -76,9 +81,7 @@ func TestLookupManyNotUTF8(t *testing.T) {
 		path := built(t, f, nil, "a 1", "b \xff", "c 3")
 		r := open(t, path, &OpenOptions{UTF8: true})
 		got := asked(t, r.LookupMany, []string{"a", "c", "b", "a"})
-		want := asked(t, func(keys [][]byte, found func(int, []byte) bool) (int, error) {
-			return table.LookupEach(r, keys, found)
-		}, []string{"a", "c", "b", "a"})
+		want := asked(t, oneByOne(r), []string{"a", "c", "b", "a"})
 		if !slices.Equal(got, want) || !strings.HasPrefix(got[len(got)-1], "2 ") {
 			t.Errorf("%v: got %q, want %q", f, got, want)
 		}
@@ -105,9 +108,7 @@ func TestLookupManyMemory(t *testing.T) {
 		table.Batcher
 	}) {
 		got := asked(t, tab.LookupMany, keys)
-		want := asked(t, func(keys [][]byte, found func(int, []byte) bool) (int, error) {
-			return table.LookupEach(tab, keys, found)
-		}, keys)
+		want := asked(t, oneByOne(tab), keys)
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: got %.200q, want %.200q", name, got, want)
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -249,6 +250,9 @@ func FuzzMemory(f *testing.F) {
 			if _, ok := m.GetBytes([]byte("absent")); ok {
 				t.Fatal("found what is not there")
 			}
+		}
+		if got, want := asked(t, m.LookupMany, parts), asked(t, oneByOne(m), parts); !slices.Equal(got, want) {
+			t.Fatalf("LookupMany: %q, one by one: %q", got, want)
 		}
 	})
 }
