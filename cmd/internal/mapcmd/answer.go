@@ -2,6 +2,7 @@ package mapcmd
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/postfixkit/postfixkit/table"
 )
@@ -63,7 +64,7 @@ func (s *searcher) answer(b *batch) {
 
 // split finds the keys in the lines.
 func (b *batch) split() {
-	b.keys = b.keys[:0]
+	b.keys = slices.Grow(b.keys[:0], bytes.Count(b.lines, []byte{'\n'})+1)
 	for rest := b.lines; len(rest) > 0; {
 		line := rest
 		if i := bytes.IndexByte(rest, '\n'); i >= 0 {
@@ -77,7 +78,9 @@ func (b *batch) split() {
 
 // askTables asks each table for the keys that those before it do not have.
 func (s *searcher) askTables(b *batch) {
-	b.answers, b.values, b.ask, b.of = b.answers[:0], b.values[:0], b.ask[:0], b.of[:0]
+	n := len(b.keys)
+	b.answers, b.values = slices.Grow(b.answers[:0], n), b.values[:0]
+	b.ask, b.of = slices.Grow(b.ask[:0], n), slices.Grow(b.of[:0], n)
 	start := answer{state: noValue}
 	if b.alone || len(s.opened) < len(s.operands) || s.c.valueFiles {
 		start.state = bySimpleWay

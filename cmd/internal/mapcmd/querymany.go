@@ -145,10 +145,11 @@ type batches struct {
 }
 
 // The first pieces are small: they are answered by one goroutine. Later ones have
-// some thousand keys, and what is needed for them fits a processor's own cache.
+// some hundred keys: what is needed for them fits a processor's own cache, and
+// stays small beside the rest of a process that is asked little.
 const (
 	firstBatch = 4 << 10
-	batchSize  = 64 << 10
+	batchSize  = 16 << 10
 )
 
 func (in *batches) next() (*batch, error) {
