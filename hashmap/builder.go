@@ -104,7 +104,7 @@ type Builder struct {
 
 	key, value []byte // room for the stored form
 	source     string
-	lines      []int32     // of records by number, as far as they come from sources
+	lines      lineList    // of records, as far as they come from sources
 	findings   diag.List   // of sources
 	repeats    []duplicate // found when the table was put in order
 	resolved   int         // Len when repeats was filled, -1 before
@@ -226,11 +226,17 @@ func (b *Builder) AddSource(name string, src Source) error {
 		defer func() { s.Report = nil }()
 	}
 	// Records that came by Add before have no line.
-	for len(b.lines) < b.Len() {
-		b.lines = append(b.lines, 0)
+	for b.lines.n < b.Len() {
+		b.lines.add(0)
 	}
 	for src.Scan() {
-		if err := b.add(append(b.key[:0], src.Key()...), append(b.value[:0], src.Value()...)); err != nil {
+		var err error
+		if b.nul {
+			err = b.add(append(b.key[:0], src.Key()...), append(b.value[:0], src.Value()...))
+		} else {
+			err = b.AddRaw(src.Key(), src.Value())
+		}
+		if err != nil {
 			var key *KeyError
 			if errors.As(err, &key) {
 				key.Source, key.Line = name, src.Line()
@@ -238,14 +244,38 @@ func (b *Builder) AddSource(name string, src Source) error {
 			}
 			return fmt.Errorf("%s:%d: %w", name, src.Line(), err)
 		}
-		b.lines = append(b.lines, int32(src.Line()))
+		b.lines.add(int32(src.Line()))
 	}
 	return src.Err()
 }
 
+// A lineList has a line number for each record. It grows without copying what
+// it has: that would cost several times its memory.
+type lineList struct {
+	blocks [][]int32
+	n      int
+}
+
+const lineBlock = 1 << 14
+
+func (l *lineList) add(line int32) {
+	last := len(l.blocks) - 1
+	if l.n%lineBlock == 0 {
+		var b []int32
+		if last >= 0 { // else a small table stays small
+			b = make([]int32, 0, lineBlock)
+		}
+		l.blocks = append(l.blocks, b)
+		last++
+	}
+	l.blocks[last] = append(l.blocks[last], line)
+	l.n++
+}
+
+// line returns the line that record n came from, 0 if it is from no source.
 func (b *Builder) line(n int) int {
-	if n < len(b.lines) {
-		return int(b.lines[n])
+	if n < b.lines.n {
+		return int(b.lines.blocks[n/lineBlock][n%lineBlock])
 	}
 	return 0
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/postfixkit/postfixkit/diag"
+	"github.com/postfixkit/postfixkit/internal/casefold"
 	"github.com/postfixkit/postfixkit/internal/cflines"
 )
 
@@ -42,17 +43,19 @@ type chunk struct {
 	offset   int64
 	srcErr   error         // after text
 	done     chan struct{} // parsed: what follows may be used
-	data     []byte        // of the entries: key, value, raw key where it differs
+	data     []byte        // of entries, what does not stand in text as it is
 	entries  []chunkEntry
 	findings []chunkFinding
 	err      error
 }
 
-// A chunkEntry is an entry of a chunk, and where its parts end in data.
+// A chunkEntry is an entry of a chunk: where its parts begin and end in text
+// with data behind it, and where it stands.
 type chunkEntry struct {
-	start, keyEnd, valueEnd, rawEnd int
-	line                            int
-	offset                          int64
+	keyStart, keyEnd     uint32
+	rawStart, rawEnd     uint32
+	valueStart, valueEnd uint32
+	line, offset         uint32 // from those of the chunk
 }
 
 // A chunkFinding is a finding and the number of entries before it.
@@ -87,11 +90,8 @@ func (s *Scanner) take() bool {
 		if a.at < len(c.entries) {
 			e := &c.entries[a.at]
 			a.at++
-			s.key, s.value = c.data[e.start:e.keyEnd:e.keyEnd], c.data[e.keyEnd:e.valueEnd:e.valueEnd]
-			if s.rawKey = s.key; e.rawEnd > e.valueEnd {
-				s.rawKey = c.data[e.valueEnd:e.rawEnd:e.rawEnd]
-			}
-			s.line.First, s.line.Offset = e.line, e.offset
+			s.key, s.rawKey, s.value = c.part(e.keyStart, e.keyEnd), c.part(e.rawStart, e.rawEnd), c.part(e.valueStart, e.valueEnd)
+			s.line.First, s.line.Offset = c.line+int(e.line), c.offset+int64(e.offset)
 			return true
 		}
 		if len(a.queue) == 0 && a.err != nil {
@@ -121,9 +121,6 @@ func (a *ahead) start(s *Scanner) {
 	a.line += bytes.Count(c.text, []byte("\n"))
 	a.offset += int64(len(c.text))
 	a.queue = append(a.queue, c)
-	if cap(c.data) == 0 {
-		c.data = make([]byte, 0, len(c.text))
-	}
 	go c.parse(s.name, s.opts)
 }
 
@@ -165,18 +162,49 @@ func (c *chunk) parse(name string, opts Options) {
 	s.Report = func(d diag.Diagnostic) {
 		c.findings = append(c.findings, chunkFinding{len(c.entries), d})
 	}
-	for s.next() {
-		e := chunkEntry{start: len(c.data), line: s.line.First, offset: s.line.Offset}
-		c.data = append(c.data, s.key...)
-		e.keyEnd = len(c.data)
-		c.data = append(c.data, s.value...)
-		e.valueEnd = len(c.data)
-		if !bytes.Equal(s.key, s.rawKey) {
-			c.data = append(c.data, s.rawKey...)
+	for {
+		p := cutPlain(s.lines.Buffered())
+		if p.next == 0 {
+			if !s.logical() {
+				break
+			}
+			e := chunkEntry{line: uint32(s.line.First - c.line), offset: uint32(s.line.Offset - c.offset)}
+			e.rawStart, e.rawEnd = c.store(s.rawKey)
+			if e.keyStart, e.keyEnd = e.rawStart, e.rawEnd; !bytes.Equal(s.key, s.rawKey) {
+				e.keyStart, e.keyEnd = c.store(s.key)
+			}
+			e.valueStart, e.valueEnd = c.store(s.value)
+			c.entries = append(c.entries, e)
+			continue
 		}
-		e.rawEnd = len(c.data)
+		line, offset := s.lines.Skip(p.next)
+		at := uint32(offset - c.offset)
+		e := chunkEntry{
+			rawStart: at, rawEnd: at + uint32(p.keyEnd), keyStart: at, keyEnd: at + uint32(p.keyEnd),
+			valueStart: at + uint32(p.valueStart), valueEnd: at + uint32(p.valueEnd),
+			line: uint32(line - c.line), offset: at,
+		}
+		if p.capitals && !opts.NoFold {
+			e.keyStart, e.keyEnd = c.store(c.text[e.rawStart:e.rawEnd])
+			casefold.ASCII(c.part(e.keyStart, e.keyEnd))
+		}
 		c.entries = append(c.entries, e)
 	}
 	c.err = s.err
 	close(c.done)
+}
+
+// store puts a copy of part of an entry behind the text.
+func (c *chunk) store(p []byte) (start, end uint32) {
+	start = uint32(len(c.text) + len(c.data))
+	c.data = append(c.data, p...)
+	return start, start + uint32(len(p))
+}
+
+// part returns what stands in text or was stored.
+func (c *chunk) part(start, end uint32) []byte {
+	if n := uint32(len(c.text)); start >= n {
+		return c.data[start-n : end-n : end-n]
+	}
+	return c.text[start:end:end]
 }

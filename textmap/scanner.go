@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"github.com/postfixkit/postfixkit/diag"
+	"github.com/postfixkit/postfixkit/internal/casefold"
 	"github.com/postfixkit/postfixkit/internal/cflines"
 )
 
@@ -52,6 +53,7 @@ type Scanner struct {
 	rawKey []byte
 	key    []byte
 	value  []byte
+	folded []byte // room for key
 	err    error
 	ahead  *ahead // set when others parse
 }
@@ -84,6 +86,11 @@ func (s *Scanner) next() bool {
 	if s.err != nil {
 		return false
 	}
+	return s.plain() || s.logical()
+}
+
+// logical is next for any logical line.
+func (s *Scanner) logical() bool {
 	for {
 		if s.line, s.err = s.lines.Next(); s.err != nil {
 			s.rawKey, s.key, s.value = nil, nil, nil
@@ -98,7 +105,8 @@ func (s *Scanner) next() bool {
 		}
 		text := s.line.Text
 		s.rawKey = text[:p.keyEnd]
-		s.key = s.opts.appendKey(s.key[:0], text[:p.keyEnd])
+		s.folded = s.opts.appendKey(s.folded[:0], text[:p.keyEnd])
+		s.key = s.folded
 		s.value = text[p.valueStart:p.valueEnd]
 		if s.opts.ReadFile != nil {
 			value, err := readValueFiles(s.opts.ReadFile, s.value)
@@ -110,6 +118,28 @@ func (s *Scanner) next() bool {
 		}
 		return true
 	}
+}
+
+// plain takes the next entry if it is a plain line.
+func (s *Scanner) plain() bool {
+	if s.opts.ReadFile != nil {
+		return false
+	}
+	text := s.lines.Buffered()
+	p := cutPlain(text)
+	if p.next == 0 {
+		return false
+	}
+	s.line.First, s.line.Offset = s.lines.Skip(p.next)
+	s.line.Last = s.line.First
+	s.rawKey = text[:p.keyEnd:p.keyEnd]
+	s.key = s.rawKey
+	if p.capitals && !s.opts.NoFold {
+		s.folded = append(s.folded[:0], s.rawKey...)
+		s.key = casefold.ASCII(s.folded)
+	}
+	s.value = text[p.valueStart:p.valueEnd:p.valueEnd]
+	return true
 }
 
 func (s *Scanner) report(faults []fault) {

@@ -115,6 +115,20 @@ func (r *Reader) Next() (Line, error) {
 	}
 }
 
+// Buffered returns what has been read of the source and not been returned by
+// Next. It is valid until the next call of Next.
+func (r *Reader) Buffered() []byte { return r.buf[r.at:] }
+
+// Skip steps over a logical line that the caller took from Buffered: n bytes
+// that are one physical line with its LF, and what follows it there begins
+// another logical line. It returns the line's number and offset.
+func (r *Reader) Skip(n int) (line int, offset int64) {
+	line, offset = r.line, r.base+int64(r.at)
+	r.at += n
+	r.line++
+	return line, offset
+}
+
 // physical returns the physical line at r.at without its LF.
 func (r *Reader) physical() ([]byte, error) {
 	for seen := 0; ; {
