@@ -35,6 +35,7 @@ var cdbField = field{cdbFile, func(tb testing.TB, path string, recs []tabletest.
 	return []contestant{
 		{name: "postfixkit", find: finderOf(keys, r.AppendLookup)},
 		inC(tb, "tinycdb", clib.CDB, path, keys),
+		inC(tb, "CDB_File", clib.CDBFile, path, keys),
 		{name: "map", find: mapFinder(recs, keys)},
 	}
 }}

@@ -5,7 +5,7 @@
 set -eu
 
 packages="postfix postfix-lmdb postfix-cdb postfix-pcre db5.3-util lmdb-utils tinycdb freecdb postgresql
-	gcc libc6-dev libdb5.3-dev liblmdb-dev libcdb-dev"
+	gcc libc6-dev libdb5.3-dev liblmdb-dev libcdb-dev libcdb-file-perl"
 missing=
 for p in $packages; do
 	if ! dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed'; then

@@ -1,6 +1,6 @@
 // Package clib measures liblmdb, libcdb (TinyCDB) and libdb as C programs use
-// them. A small program is compiled when a benchmark asks for it; lookups run
-// in a loop there, which takes the time itself.
+// them, and CDB_File as Perl does. A small program is compiled when a benchmark
+// asks for it; lookups run in a loop there, which takes the time itself.
 //
 //	p, err := clib.Start(clib.LMDB, tb.TempDir(), "relay.lmdb", keys)
 //	if errors.Is(err, clib.ErrMissing) {
@@ -8,8 +8,8 @@
 //	}
 //	found, took, err := p.Find(0, 1000)
 //
-// It needs cc and the headers of the library; go without them and only the
-// comparison is lost. Nothing here uses cgo.
+// It needs cc and the headers of the library, or perl and its module; go without
+// them and only the comparison is lost. Nothing here uses cgo.
 package clib
 
 import (
@@ -24,23 +24,25 @@ import (
 	"time"
 )
 
-//go:embed c
+//go:embed programs
 var sources embed.FS
 
-// A Library is a C library whose lookups can be measured.
+// A Library is one whose lookups can be measured.
 type Library struct {
-	name, source, link string
+	name, source string
+	link         string // for cc; "" for a Perl module
 }
 
-// The libraries Postfix reads its tables with.
+// The libraries Postfix reads its tables with, and another one for cdb.
 var (
-	LMDB = Library{"liblmdb", "lmdb.c", "-llmdb"}
-	CDB  = Library{"libcdb", "cdb.c", "-lcdb"}
-	DB   = Library{"libdb", "libdb.c", "-ldb"}
+	LMDB    = Library{"liblmdb", "lmdb.c", "-llmdb"}
+	CDB     = Library{"libcdb", "cdb.c", "-lcdb"}
+	DB      = Library{"libdb", "libdb.c", "-ldb"}
+	CDBFile = Library{"CDB_File", "cdbfile.pl", ""}
 )
 
-// ErrMissing is wrapped when there is no C compiler, or the program does not
-// compile: the header or the library is not installed.
+// ErrMissing is wrapped when there is no C compiler or perl, or the program does
+// not compile: the header, the library or the module is not installed.
 var ErrMissing = errors.New("cannot compile the program that measures it")
 
 // A Program looks keys up in one table. It is not safe for concurrent use.
@@ -53,7 +55,7 @@ type Program struct {
 
 // Start compiles the program for a library in folder dir and has it open table.
 func Start(lib Library, dir, table string, keys *Keys) (*Program, error) {
-	binary, err := compile(lib, dir)
+	command, err := compile(lib, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +63,7 @@ func Start(lib Library, dir, table string, keys *Keys) (*Program, error) {
 	if err := keys.writeFile(list); err != nil {
 		return nil, err
 	}
-	p := &Program{cmd: exec.Command(binary, table, list)}
+	p := &Program{cmd: exec.Command(command[0], append(command[1:], table, list)...)}
 	p.cmd.Stderr = &p.stderr
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -77,27 +79,37 @@ func Start(lib Library, dir, table string, keys *Keys) (*Program, error) {
 	return p, nil
 }
 
-func compile(lib Library, dir string) (binary string, err error) {
-	cc, err := exec.LookPath("cc")
-	if err != nil {
-		return "", fmt.Errorf("%s: %w: no cc", lib.name, ErrMissing)
+// compile returns the command that runs the program.
+func compile(lib Library, dir string) (command []string, err error) {
+	compiler, files := "cc", []string{"table.h", "lookup.c", lib.source}
+	if lib.link == "" {
+		compiler, files = "perl", []string{lib.source}
 	}
-	for _, name := range []string{"table.h", "lookup.c", lib.source} {
-		text, err := sources.ReadFile("c/" + name)
+	path, err := exec.LookPath(compiler)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: no %s", lib.name, ErrMissing, compiler)
+	}
+	for _, name := range files {
+		text, err := sources.ReadFile("programs/" + name)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
-	binary = filepath.Join(dir, lib.name+"-lookup")
-	cmd := exec.Command(cc, "-O2", "-o", binary, "lookup.c", lib.source, lib.link)
+	binary := filepath.Join(dir, lib.name+"-lookup")
+	command, args := []string{binary}, []string{"-O2", "-o", binary, "lookup.c", lib.source, lib.link}
+	if lib.link == "" {
+		script := filepath.Join(dir, lib.source)
+		command, args = []string{path, script}, []string{"-c", script}
+	}
+	cmd := exec.Command(path, args...)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%s: %w: %w: %.300s", lib.name, ErrMissing, err, out)
+		return nil, fmt.Errorf("%s: %w: %w: %.300s", lib.name, ErrMissing, err, out)
 	}
-	return binary, nil
+	return command, nil
 }
 
 // Find looks up count keys, beginning with number from and going on with the

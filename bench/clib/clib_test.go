@@ -30,6 +30,7 @@ func TestFind(t *testing.T) {
 	}{
 		{"lmdb", LMDB, lmdb.NewBuilder(nil)},
 		{"cdb", CDB, cdb.NewBuilder(nil)},
+		{"cdb from Perl", CDBFile, cdb.NewBuilder(nil)},
 		{"hash", DB, bdb.NewBuilder(bdb.Hash, nil)},
 		{"btree", DB, bdb.NewBuilder(bdb.Btree, nil)},
 	} {

@@ -27,7 +27,7 @@ func (k *Keys) Len() int { return max(len(k.ends)-1, 0) }
 // Key returns key i.
 func (k *Keys) Key(i int) []byte { return k.slab[k.ends[i]:k.ends[i+1]] }
 
-// writeFile writes the keys as c/lookup.c reads them.
+// writeFile writes the keys as programs/lookup.c reads them.
 func (k *Keys) writeFile(path string) error {
 	b := binary.NativeEndian.AppendUint32(nil, uint32(k.Len()))
 	for _, end := range k.ends {
