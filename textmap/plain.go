@@ -44,7 +44,7 @@ func cutPlain(text []byte) (p plainLine) {
 		return p
 	}
 	p.keyEnd = i
-	for i < len(text) && (text[i] == ' ' || text[i] == '\t') {
+	for i < len(text) && text[i] != '\n' && cflines.IsSpace(text[i]) {
 		i++
 	}
 	p.valueStart = i
