@@ -229,24 +229,39 @@ func (b *Builder) AddSource(name string, src Source) error {
 	for b.lines.n < b.Len() {
 		b.lines.add(0)
 	}
-	for src.Scan() {
-		var err error
-		if b.nul {
-			err = b.add(append(b.key[:0], src.Key()...), append(b.value[:0], src.Value()...))
-		} else {
-			err = b.AddRaw(src.Key(), src.Value())
-		}
-		if err != nil {
-			var key *KeyError
-			if errors.As(err, &key) {
-				key.Source, key.Line = name, src.Line()
+	if s, ok := src.(*textmap.Scanner); ok {
+		for s.Scan() {
+			if err := b.addFrom(name, s.Key(), s.Value(), s.Line()); err != nil {
 				return err
 			}
-			return fmt.Errorf("%s:%d: %w", name, src.Line(), err)
 		}
-		b.lines.add(int32(src.Line()))
+		return s.Err()
+	}
+	for src.Scan() {
+		if err := b.addFrom(name, src.Key(), src.Value(), src.Line()); err != nil {
+			return err
+		}
 	}
 	return src.Err()
+}
+
+// addFrom adds an entry of a source.
+func (b *Builder) addFrom(name string, key, value []byte, line int) (err error) {
+	if b.nul {
+		err = b.add(append(b.key[:0], key...), append(b.value[:0], value...))
+	} else {
+		err = b.AddRaw(key, value)
+	}
+	if err == nil {
+		b.lines.add(int32(line))
+		return nil
+	}
+	var k *KeyError
+	if errors.As(err, &k) {
+		k.Source, k.Line = name, line
+		return err
+	}
+	return fmt.Errorf("%s:%d: %w", name, line, err)
 }
 
 // A lineList has a line number for each record. It grows without copying what

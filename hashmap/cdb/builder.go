@@ -67,7 +67,7 @@ func (b *Builder) Len() int { return b.slots.n }
 // WriteTo writes the table to w, from the first byte to the last. Repeated keys
 // are found and reported before anything is written. It may be called again.
 func (b *Builder) WriteTo(w io.Writer) (int64, error) {
-	t := b.slots.byTable(nil)
+	t := b.slots.byTable()
 	repeats := b.repeats(t)
 	for _, r := range repeats {
 		if b.opts.OnDuplicate != nil {
@@ -79,7 +79,7 @@ func (b *Builder) WriteTo(w io.Writer) (int64, error) {
 	}
 	gaps := b.gaps(repeats)
 	if len(gaps) > 0 {
-		t = b.slots.byTable(gaps)
+		t = b.slots.without(gaps).byTable()
 	}
 
 	out := sink.New(w)

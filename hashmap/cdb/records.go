@@ -1,17 +1,23 @@
 package cdb
 
-import "github.com/postfixkit/postfixkit/internal/sink"
+import (
+	"github.com/postfixkit/postfixkit/internal/arena"
+	"github.com/postfixkit/postfixkit/internal/sink"
+)
 
 // Blocks are of one size, so that a position leads to its block; a record may
 // lie in more than one. The first one begins small and grows.
 const (
-	blockSize  = 1 << 20
+	blockSize  = arena.BlockSize
 	firstBlock = 4 << 10
 )
 
 // records are the records of a file as they will be written, from the end of its
 // header on.
-type records struct{ blocks [][]byte }
+type records struct {
+	blocks [][]byte
+	supply arena.Supply // of all but the first
+}
 
 // end is the position in the file where the next record begins.
 func (r *records) end() uint32 {
@@ -46,7 +52,7 @@ func (r *records) append(p []byte) {
 		case last < 0:
 			r.blocks = append(r.blocks, make([]byte, 0, firstBlock))
 		case len(r.blocks[last]) == blockSize:
-			r.blocks = append(r.blocks, make([]byte, 0, blockSize))
+			r.blocks = append(r.blocks, r.supply.Block())
 		default:
 			b := r.blocks[last]
 			n := min(len(p), blockSize-len(b))

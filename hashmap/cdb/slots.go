@@ -66,13 +66,17 @@ func (t *hashTables) of(table int) []slot {
 	return t.slots[t.ends[table-1]:t.ends[table]]
 }
 
-// byTable puts the slots in order, without those of records in gaps, and with
-// the positions that records have when gaps are left out.
-func (l *slotList) byTable(gaps []gap) *hashTables {
+// byTable puts the slots in order.
+func (l *slotList) byTable() *hashTables {
 	workers := workers(l.n)
 	counts := make([][tables]int, workers)
 	inParallel(workers, len(l.blocks), func(w, from, to int) {
-		l.visit(from, to, gaps, func(s slot) { counts[w][tableOf(s.hash())]++ })
+		n := &counts[w]
+		for _, block := range l.blocks[from:to] {
+			for _, s := range block {
+				n[tableOf(s.hash())]++
+			}
+		}
 	})
 	var t hashTables
 	n := 0
@@ -85,35 +89,36 @@ func (l *slotList) byTable(gaps []gap) *hashTables {
 	t.slots = make([]slot, n)
 	inParallel(workers, len(l.blocks), func(w, from, to int) {
 		at := &counts[w]
-		l.visit(from, to, gaps, func(s slot) {
-			table := tableOf(s.hash())
-			t.slots[at[table]] = s
-			at[table]++
-		})
+		for _, block := range l.blocks[from:to] {
+			for _, s := range block {
+				table := tableOf(s.hash())
+				t.slots[at[table]] = s
+				at[table]++
+			}
+		}
 	})
 	return &t
 }
 
-// visit calls do for the slots of the blocks from..to that are not in gaps.
-func (l *slotList) visit(from, to int, gaps []gap, do func(slot)) {
+// without returns the slots of the records that are not in gaps, with the
+// positions they have when gaps are left out.
+func (l *slotList) without(gaps []gap) *slotList {
+	if len(gaps) == 0 {
+		return l
+	}
+	out := new(slotList)
 	gone := uint32(0)
-	next := 0 // gap
-	for _, block := range l.blocks[from:to] {
-		if len(gaps) == 0 {
-			for _, s := range block {
-				do(s)
-			}
-			continue
-		}
+	for _, block := range l.blocks {
 		for _, s := range block {
-			for ; next < len(gaps) && gaps[next].to <= s.pos(); next++ {
-				gone = gaps[next].gone
+			for ; len(gaps) > 0 && gaps[0].to <= s.pos(); gaps = gaps[1:] {
+				gone = gaps[0].gone
 			}
-			if next == len(gaps) || s.pos() < gaps[next].from {
-				do(newSlot(s.hash(), s.pos()-gone))
+			if len(gaps) == 0 || s.pos() < gaps[0].from {
+				out.add(newSlot(s.hash(), s.pos()-gone))
 			}
 		}
 	}
+	return out
 }
 
 // write writes the hash tables.

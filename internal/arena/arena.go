@@ -37,8 +37,7 @@ var ErrTooMany = errors.New("arena: more than 2147483647 records")
 
 const (
 	firstBlock = 4 << 10
-	fullBlock  = 1 << 20
-	ownBlock   = fullBlock / 16 // a record from this size on gets a block of its own
+	ownBlock   = BlockSize / 16 // a record from this size on gets a block of its own
 	refsShift  = 14
 	refsBlock  = 1 << refsShift
 )
@@ -53,6 +52,7 @@ type Store struct {
 	size   int64
 	first  []byte // key of the first record
 	common int    // leading bytes that all keys have in common
+	supply Supply // of full blocks
 }
 
 // Add appends a copy of key and value. It fails only when the store is full.
@@ -135,12 +135,16 @@ func (s *Store) ranges(visit func(from, to int)) {
 func (s *Store) newBlock(need int) {
 	size := firstBlock
 	if len(s.blocks) > 0 {
-		size = min(2*cap(s.blocks[s.fill]), fullBlock)
+		size = min(2*cap(s.blocks[s.fill]), BlockSize)
 	}
 	for size < need {
 		size *= 2
 	}
 	s.fill = len(s.blocks)
+	if size == BlockSize {
+		s.blocks = append(s.blocks, s.supply.Block())
+		return
+	}
 	s.blocks = append(s.blocks, make([]byte, 0, size))
 }
 

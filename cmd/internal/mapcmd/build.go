@@ -239,7 +239,7 @@ func (c *command) addAliasRecords(add func(key, value string) error, raw func(ke
 // source returns the scanner for the command's kind of source.
 func (c *command) source(j *job, report func(diag.Diagnostic)) hashmap.Source {
 	if c.Alias {
-		return &stoppable{Source: c.aliasSource(j, report), ctx: c.ctx}
+		return c.aliasSource(j, report)
 	}
 	opts := &textmap.Options{
 		NoFold: c.noFold, NoUTF8: !c.utf8Mode(),
@@ -248,9 +248,9 @@ func (c *command) source(j *job, report func(diag.Diagnostic)) hashmap.Source {
 	if c.valueFiles {
 		opts.ReadFile = os.ReadFile
 	}
-	s := textmap.NewScanner(j.name, j.src, opts)
+	s := textmap.NewScanner(j.name, stoppable{c.ctx, j.src}, opts)
 	s.Report = report
-	return &stoppable{Source: s, ctx: c.ctx}
+	return s
 }
 
 // report prints what was found in a source, in its order.

@@ -8,8 +8,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
-
-	"github.com/postfixkit/postfixkit/hashmap"
 )
 
 // Process runs the command of this process and returns its exit status.
@@ -73,27 +71,17 @@ func (in *interruptible) Read(p []byte) (int, error) {
 	}
 }
 
-// stoppable is a source that ends with an error when the context ends.
+// stoppable is a reader that ends with an error when the context ends.
 type stoppable struct {
-	hashmap.Source
 	ctx context.Context
-	n   int
-	err error
+	r   io.Reader
 }
 
-func (s *stoppable) Scan() bool {
-	if s.n++; s.n%1024 == 0 && s.ctx.Err() != nil {
-		s.err = errInterrupted
-		return false
+func (s stoppable) Read(p []byte) (int, error) {
+	if s.ctx.Err() != nil {
+		return 0, errInterrupted
 	}
-	return s.Source.Scan()
-}
-
-func (s *stoppable) Err() error {
-	if s.err != nil {
-		return s.err
-	}
-	return s.Source.Err()
+	return s.r.Read(p)
 }
 
 func isTerminal(f *os.File) bool {
