@@ -33,8 +33,8 @@ var importRules = []struct {
 
 	{"textmap", []string{"diag", "table", "internal/cflines", "internal/casefold", "internal/mailaddr", "internal/atomicfile"}},
 	{"aliases", []string{"diag", "table", "internal/cflines", "internal/casefold", "internal/mailaddr", "internal/atomicfile"}},
-	{"maincf", []string{"diag", "table", "internal/cflines", "internal/macro", "internal/paramdb", "internal/atomicfile"}},
-	{"mastercf", []string{"diag", "internal/cflines", "internal/atomicfile"}},
+	{"maincf", []string{"diag", "table", "internal/cflines", "internal/macro", "internal/near", "internal/paramdb", "internal/atomicfile"}},
+	{"mastercf", []string{"diag", "internal/cflines", "internal/near", "internal/atomicfile"}},
 
 	// The table files know nothing of Postfix: bytes in, bytes out.
 	{"hashmap/boltmap", []string{"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors", "internal/arena"}},
@@ -51,7 +51,7 @@ var importRules = []struct {
 	{"tcptable", []string{"table", "internal/casefold", "internal/mapserver"}},
 	{"proxymap", []string{"table", "internal/casefold", "internal/mapserver"}},
 	{"cidrmap", []string{"diag", "table", "internal/cflines", "internal/inet"}},
-	{"accessmap", []string{"diag", "table", "internal/inet", "internal/mailaddr"}},
+	{"accessmap", []string{"diag", "table", "internal/inet", "internal/mailaddr", "internal/near"}},
 	{"addressmap", []string{"table", "internal/casefold", "internal/mailaddr"}},
 	{"sqlmap", []string{"diag", "table", "internal/casefold", "internal/cflines", "internal/mailaddr"}},
 	{"headercheck", []string{"diag", "table", "internal/mailaddr"}},

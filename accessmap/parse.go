@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/postfixkit/postfixkit/diag"
+	"github.com/postfixkit/postfixkit/internal/near"
 	"github.com/postfixkit/postfixkit/table"
 )
 
@@ -225,13 +226,9 @@ func (c *checker) unknown(at int, item string, r restriction, effect Action) Act
 
 // nearest finds the action, restriction or class whose name is most like word.
 func nearest(word string, classes []string) string {
-	const longest = 60 // longer than every name
-	if len(word) > longest {
-		return ""
-	}
 	best, distance := "", 1+len(word)/4
 	try := func(name, show string) {
-		if d := editDistance(strings.ToLower(word), strings.ToLower(name), distance); d < distance || d == distance && (best == "" || show < best) {
+		if d := near.Distance(word, name, distance); d < distance || d == distance && (best == "" || show < best) {
 			best, distance = show, d
 		}
 	}
@@ -249,30 +246,6 @@ func nearest(word string, classes []string) string {
 		try(name, name)
 	}
 	return best
-}
-
-// editDistance counts insertions, deletions and replacements, up to limit+1.
-func editDistance(a, b string, limit int) int {
-	if len(a)-len(b) > limit || len(b)-len(a) > limit {
-		return limit + 1
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // isHeader reports whether s starts with a message header label: printable

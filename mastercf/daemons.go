@@ -3,6 +3,8 @@ package mastercf
 import (
 	"slices"
 	"strings"
+
+	"github.com/postfixkit/postfixkit/internal/near"
 )
 
 // Limit is what a daemon demands of the process_limit column.
@@ -56,35 +58,11 @@ func (d Daemon) clone() Daemon {
 func suggest(program string) string {
 	best, least := "", 3
 	for _, d := range daemons {
-		if n := distance(program, d.Program); n < least && n < len(d.Program)/2 {
+		if n := near.Distance(program, d.Program, least); n < least && n < len(d.Program)/2 {
 			best, least = d.Program, n
 		}
 	}
 	return best
-}
-
-// distance is the number of letters to insert, delete or change.
-func distance(a, b string) int {
-	if len(a) > 40 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 var (

@@ -19,6 +19,8 @@ package getopt
 import (
 	"fmt"
 	"strings"
+
+	"github.com/postfixkit/postfixkit/internal/near"
 )
 
 // Command describes one command.
@@ -224,37 +226,10 @@ func (c *Command) nearest(name string) string {
 	best, most := "", len(name)/3+1
 	for i := range c.Flags {
 		if f := &c.Flags[i]; f.Long != "" && !f.Hidden {
-			if d := distance(name, f.Long); d < most || d == most && best == "" {
+			if d := near.Distance(name, f.Long, most); d < most || d == most && best == "" {
 				best, most = "--"+f.Long, d
 			}
 		}
 	}
 	return best
-}
-
-// distance counts the letters to insert, delete, change or swap with the next.
-func distance(a, b string) int {
-	if len(a) > 64 { // nobody mistypes that much
-		return len(a)
-	}
-	var before, above []int
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		before, above, row = above, row, make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(above[j]+1, row[j-1]+1, above[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-	}
-	return row[len(b)]
 }
