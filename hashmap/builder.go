@@ -264,35 +264,39 @@ func (b *Builder) addFrom(name string, key, value []byte, line int) (err error) 
 	return fmt.Errorf("%s:%d: %w", name, line, err)
 }
 
-// A lineList has a line number for each record. It grows without copying what
-// it has: that would cost several times its memory.
+// A lineList has a line number for each record, as runs of records on lines that
+// follow each other: most sources are one run, or a few.
 type lineList struct {
-	blocks [][]int32
-	n      int
+	runs []lineRun
+	n    int
 }
 
-const lineBlock = 1 << 14
+// A lineRun says what line a record came from, 0 for none. Records after it came
+// from the lines after that one, or from none too.
+type lineRun struct{ record, line int32 }
 
 func (l *lineList) add(line int32) {
-	last := len(l.blocks) - 1
-	if l.n%lineBlock == 0 {
-		var b []int32
-		if last >= 0 { // else a small table stays small
-			b = make([]int32, 0, lineBlock)
-		}
-		l.blocks = append(l.blocks, b)
-		last++
+	if last := len(l.runs) - 1; last < 0 || l.runs[last].at(l.n) != line {
+		l.runs = append(l.runs, lineRun{int32(l.n), line})
 	}
-	l.blocks[last] = append(l.blocks[last], line)
 	l.n++
+}
+
+// at returns the line of record n if the run has it.
+func (r lineRun) at(n int) int32 {
+	if r.line == 0 {
+		return 0
+	}
+	return r.line + int32(n) - r.record
 }
 
 // line returns the line that record n came from, 0 if it is from no source.
 func (b *Builder) line(n int) int {
-	if n < b.lines.n {
-		return int(b.lines.blocks[n/lineBlock][n%lineBlock])
+	if n >= b.lines.n {
+		return 0
 	}
-	return 0
+	i := sort.Search(len(b.lines.runs), func(i int) bool { return int(b.lines.runs[i].record) > n })
+	return int(b.lines.runs[i-1].at(n))
 }
 
 // Findings are what was found in the sources given to AddSource: lines that
