@@ -30,8 +30,8 @@
 //
 // # Limits
 //
-// A file is smaller than 4 GiB, of which a Builder holds the records in memory.
-// A table cannot be changed, only built anew. There is no support for the 64-bit
+// A file is smaller than 4 GiB, of which a Builder holds the records in memory,
+// with 8 bytes for each, 16 while it writes. A table cannot be changed, only built anew. There is no support for the 64-bit
 // variants of the format, which Postfix does not read either.
 //
 // Files are meant to be replaced by renaming. One that is cut while it is mapped

@@ -17,7 +17,7 @@
 // # Memory
 //
 // A record costs its bytes, two length bytes (more above 127 bytes) and 8 bytes
-// of index. Putting records in order takes 20 bytes per record while it runs
+// of index; the blocks that are not full yet are 2 MiB at most. Putting records in order takes 20 bytes per record while it runs
 // and 4 bytes (Hashed: 8 bytes) for the result.
 //
 // A Store is not safe for concurrent use while records are added; reading it
@@ -109,7 +109,7 @@ func (s *Store) CommonPrefix() int { return s.common }
 // goroutines call size.
 func (s *Store) Sizes(size func(i int) uint16) []uint16 {
 	out := make([]uint16, s.n)
-	s.ranges(func(from, to int) {
+	s.ranges(s.workers(), func(_, from, to int) {
 		for i := from; i < to; i++ {
 			out[i] = size(i)
 		}
@@ -117,15 +117,21 @@ func (s *Store) Sizes(size func(i int) uint16) []uint16 {
 	return out
 }
 
-// ranges has all records visited, by as many goroutines as are worth it.
-func (s *Store) ranges(visit func(from, to int)) {
-	workers := 1
+// workers is how many goroutines are worth it for all records.
+func (s *Store) workers() int {
 	if s.n > 1<<14 {
-		workers = runtime.GOMAXPROCS(0)
+		return runtime.GOMAXPROCS(0)
 	}
+	return 1
+}
+
+// ranges has all records visited, each by one of the workers.
+func (s *Store) ranges(workers int, visit func(worker, from, to int)) {
 	var wg sync.WaitGroup
 	for w := range workers {
-		wg.Go(func() { visit(int(int64(s.n)*int64(w)/int64(workers)), int(int64(s.n)*int64(w+1)/int64(workers))) })
+		wg.Go(func() {
+			visit(w, int(int64(s.n)*int64(w)/int64(workers)), int(int64(s.n)*int64(w+1)/int64(workers)))
+		})
 	}
 	wg.Wait()
 }

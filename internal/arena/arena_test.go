@@ -32,7 +32,14 @@ func simple(pairs []pair, p Policy) (keep []int, repeats [][2]int) {
 	return keep, repeats
 }
 
-func check(t *testing.T, pairs []pair) {
+// manyRecords is bucketsFrom outside of tests.
+var manyRecords = bucketsFrom
+
+const every Policy = 255
+
+// check compares every order of pairs with what simple makes of them; under one
+// policy, or every one, also the order that many records are brought into by buckets.
+func check(t *testing.T, pairs []pair, buckets Policy) {
 	t.Helper()
 	var s Store
 	size := 0
@@ -93,6 +100,12 @@ func check(t *testing.T, pairs []pair) {
 		}
 		sorted, err := s.Sorted(d)
 		verify("Sorted", ints(sorted), err, byKey)
+		if p == buckets || buckets == every {
+			bucketsFrom = 1
+			sorted, err = s.Sorted(d)
+			bucketsFrom = manyRecords
+			verify("Sorted by buckets", ints(sorted), err, byKey)
+		}
 		inOrder, err := s.InOrder(d)
 		verify("InOrder", ints(inOrder), err, keep)
 		hashed, err := s.Hashed(weak, d)
@@ -138,7 +151,7 @@ func TestOrders(t *testing.T) {
 				for i := range pairs {
 					pairs[i] = shape(i)
 				}
-				check(t, pairs)
+				check(t, pairs, every)
 			}
 		})
 	}
@@ -193,7 +206,7 @@ func TestBadPivots(t *testing.T) {
 	for _, e := range es { // es was permuted; seq says where each value started
 		pairs[e.seq].key = fmt.Sprintf("%08d", e.prefix)
 	}
-	check(t, pairs)
+	check(t, pairs, every)
 }
 
 func TestDuplicateErrorText(t *testing.T) {
@@ -216,7 +229,8 @@ func FuzzOrders(f *testing.F) {
 		for _, k := range bytes.Split(data, []byte(" ")) {
 			pairs = append(pairs, pair{string(k), "v"})
 		}
-		check(t, pairs)
+		buckets := Policy(len(data) % 32) // they take time: for one input in eight
+		check(t, pairs, buckets)
 	})
 }
 

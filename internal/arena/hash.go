@@ -20,7 +20,7 @@ func (h Hashed) Seq() int { return int(uint32(h)) }
 // the policy Reject the error is a *DuplicateError.
 func (s *Store) Hashed(hash func(key []byte) uint32, d Duplicates) ([]Hashed, error) {
 	hs := make([]Hashed, s.n)
-	s.ranges(func(from, to int) {
+	s.ranges(s.workers(), func(_, from, to int) {
 		for i := from; i < to; i++ {
 			hs[i] = Hashed(hash(s.Key(i)))<<32 | Hashed(i)
 		}

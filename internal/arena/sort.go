@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // entry is a record while sorting: the eight bytes of its key at the current
@@ -31,16 +32,17 @@ func (s *Store) Sorted(d Duplicates) ([]uint32, error) {
 	if s.n == 0 {
 		return nil, nil
 	}
-	depth := s.CommonPrefix()
 	es := make([]entry, s.n)
-	s.ranges(func(from, to int) {
-		for i := from; i < to; i++ {
-			key := s.Key(i)
-			es[i] = entry{load(key, depth), uint32(i), capped(len(key) - depth)}
-		}
-	})
 	var wg sync.WaitGroup
-	s.sort(es, depth, &wg)
+	if s.n < bucketsFrom {
+		depth := s.CommonPrefix()
+		for i := range es {
+			es[i] = s.entry(i, depth)
+		}
+		s.sort(es, depth, &wg)
+	} else {
+		s.sortBuckets(es, &wg)
+	}
 	wg.Wait()
 
 	// Runs of equal keys are compacted in place: out never overtakes i.
@@ -58,6 +60,77 @@ func (s *Store) Sorted(d Duplicates) ([]uint32, error) {
 		}
 	}
 	return order, r.finish()
+}
+
+// entry returns the i-th record added for sorting.
+func (s *Store) entry(i, depth int) entry {
+	key := s.Key(i)
+	return entry{load(key, depth), uint32(i), capped(len(key) - depth)}
+}
+
+// bucketsFrom is the number of records from which on they are first put into
+// buckets by two bytes of their keys; tests change it.
+var bucketsFrom = 1 << 15
+
+const buckets = 1 << 16
+
+// sortBuckets fills es with all entries, in order but for those in wg. Where an
+// entry goes is known when all keys have been counted, and reading the keys
+// twice takes less time than moving entries about.
+func (s *Store) sortBuckets(es []entry, wg *sync.WaitGroup) {
+	depth := s.CommonPrefix()
+	workers := s.workers()
+	at := make([][]uint32, workers) // where the entries of a bucket go, by worker
+	s.ranges(workers, func(w, from, to int) {
+		n := make([]uint32, buckets)
+		for i := from; i < to; i++ {
+			n[bucketOf(s.Key(i), depth)]++
+		}
+		at[w] = n
+	})
+	var ends []uint32 // of buckets that are not empty
+	sum := uint32(0)
+	for b := range buckets {
+		start := sum
+		for w := range at {
+			at[w][b], sum = sum, sum+at[w][b]
+		}
+		if sum > start {
+			ends = append(ends, sum)
+		}
+	}
+	s.ranges(workers, func(w, from, to int) {
+		at := at[w]
+		for i := from; i < to; i++ {
+			e := s.entry(i, depth)
+			b := e.prefix >> 48
+			es[at[b]] = e
+			at[b]++
+		}
+	})
+	var next atomic.Int64
+	for range workers {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(ends)); i = next.Add(1) - 1 {
+				start := uint32(0)
+				if i > 0 {
+					start = ends[i-1]
+				}
+				s.sort(es[start:ends[i]], depth, wg)
+			}
+		})
+	}
+}
+
+// bucketOf returns the first two of the bytes that load returns.
+func bucketOf(key []byte, depth int) int {
+	switch key = key[depth:]; len(key) {
+	case 0:
+		return 0
+	case 1:
+		return int(key[0]) << 8
+	}
+	return int(key[0])<<8 | int(key[1])
 }
 
 // load returns the eight bytes of key at depth, padded with zeros.
