@@ -1,96 +1,37 @@
 package cidrmap
 
 import (
-	"encoding/binary"
-	"net/netip"
 	"slices"
+	"sync"
 )
 
-// key is an address as a number of 128 bits. IPv4 is in the upper 32.
-type key struct{ hi, lo uint64 }
+// A set is a list of stretches of addresses in rising order.
+type set []keys
 
-var lastKey = key{^uint64(0), ^uint64(0)}
-
-func (k key) less(l key) bool { return k.hi < l.hi || k.hi == l.hi && k.lo < l.lo }
-
-func (k key) compare(l key) int {
-	switch {
-	case k == l:
-		return 0
-	case k.less(l):
-		return -1
-	}
-	return 1
-}
-
-// next returns k+1; 0 after the last one.
-func (k key) next() key {
-	k.lo++
-	if k.lo == 0 {
-		k.hi++
-	}
-	return k
-}
-
-func keyOf(addr netip.Addr) key {
-	if addr.Is4() {
-		b := addr.As4()
-		return key{hi: uint64(binary.BigEndian.Uint32(b[:])) << 32}
-	}
-	b := addr.As16()
-	return key{binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])}
-}
-
-// span is a stretch of addresses, both ends included.
-type span struct{ from, to key }
-
-func spanOf(p netip.Prefix) span {
-	from := keyOf(p.Addr())
-	return span{from, from.last(p.Bits())} // IPv4 goes on below its 32 bits
-}
-
-// last returns the last key whose first n bits are those of k.
-func (k key) last(n int) key {
-	if n < 64 {
-		return key{k.hi | ^uint64(0)>>n, ^uint64(0)}
-	} else if n < 128 {
-		k.lo |= ^uint64(0) >> (n - 64)
-	}
-	return k
-}
-
-// A set is a list of spans in rising order.
-type set []span
+// keys are the addresses from..to, both included.
+type keys struct{ from, to key }
 
 var everything = set{{key{}, lastKey}}
 
 // and returns the part of s that a rule matches.
 func (s set) and(r *rule) set {
-	p := spanOf(r.prefix)
+	p := r.keys()
 	if !r.negated {
 		return s.within(p)
 	}
 	var out set
 	if p.from != (key{}) {
-		out = s.within(span{key{}, before(p.from)})
+		out = s.within(keys{key{}, p.from.before()})
 	}
 	if p.to != lastKey {
-		out = append(out, s.within(span{p.to.next(), lastKey})...)
+		out = append(out, s.within(keys{p.to.next(), lastKey})...)
 	}
 	return out
 }
 
-func before(k key) key {
-	if k.lo == 0 {
-		k.hi--
-	}
-	k.lo--
-	return k
-}
-
 // within returns the part of s inside p.
-func (s set) within(p span) set {
-	i, _ := slices.BinarySearchFunc(s, p.from, func(e span, k key) int { return e.to.compare(k) })
+func (s set) within(p keys) set {
+	i, _ := slices.BinarySearchFunc(s, p.from, func(e keys, k key) int { return e.to.compare(k) })
 	var out set
 	for ; i < len(s) && !p.to.less(s[i].from); i++ {
 		e := s[i]
@@ -105,140 +46,133 @@ func (s set) within(p span) set {
 	return out
 }
 
-// build makes the trees. The addresses of each family are cut at the ends of
-// all networks; then the rules, from the first to the last, take the pieces
-// they match that no earlier one has.
-func (t *Table) build() {
+// build makes the trees, one for each family, of what the rules match.
+func (b *builder) build() {
+	t := b.t
 	t.used = make([]bool, len(t.rules))
-	// Blocks of "if !" cut what is around them into pieces, and one inside the
-	// other many times. A source made for it could make that quadratic.
-	budget := 64*len(t.rules) + 1<<16
-	for _, is4 := range []bool{true, false} {
-		p := newPainter(t.rules, is4)
-		if budget = p.paint(t.rules, t.used, is4, budget); budget < 0 {
-			t.plain = true
-			t.v4, t.v6 = index[uint32]{}, tree6{}
-			t.markUsed()
-			return
-		}
-		p.join()
-		if is4 {
-			t.v4 = newTree4(p.starts, p.owner)
-		} else {
-			t.v6 = newTree6(p.starts, p.owner)
+	n4 := 0
+	for i := range t.rules {
+		if t.rules[i].is4 {
+			n4++
 		}
 	}
-}
-
-// markUsed is for a table that is too odd to know which rules can match.
-func (t *Table) markUsed() {
-	for i := range t.used {
-		t.used[i] = true
-	}
-}
-
-// A painter gives pieces of the addresses to rules.
-type painter struct {
-	starts []key    // where the pieces start, the first at 0
-	owner  []int32  // the rule that has the piece, -1 for none
-	free   []uint32 // the next piece from here without owner, as far as known (union-find)
-}
-
-func newPainter(rules []rule, is4 bool) *painter {
-	p := &painter{starts: make([]key, 1, 2*len(rules)+1)}
-	for i := range rules {
-		if r := &rules[i]; r.prefix.Addr().Is4() == is4 {
-			s := spanOf(r.prefix)
-			p.starts = append(p.starts, s.from)
-			if s.to != lastKey {
-				p.starts = append(p.starts, s.to.next())
+	b.places = make([]uint32, len(t.rules))
+	if b.codes != nil {
+		var last []byte
+		code := uint8(0)
+		for i := range t.rules {
+			if s := b.source(t.rules[i].result); string(s) != string(last) {
+				last, code = s, b.codes[string(s)]
 			}
+			b.places[i] = uint32(code)
 		}
 	}
-	slices.SortFunc(p.starts, key.compare)
-	p.starts = slices.Clip(slices.Compact(p.starts))
-	p.owner = make([]int32, len(p.starts))
-	p.free = make([]uint32, len(p.starts)+1)
-	for i := range p.owner {
-		p.owner[i] = -1
+	b.v4, b.v6 = make([]span[uint32], 0, n4), make([]span[uint64], 0, len(t.rules)-n4)
+	if !b.spans() {
+		t.plain = true
+		for i := range t.used {
+			t.used[i] = true // for all that is known
+		}
+		t.v4, t.v6.tree = plant[uint32](b, true, nil, 0), plant[uint64](b, false, nil, 0)
+		return
 	}
-	for i := range p.free {
-		p.free[i] = uint32(i)
-	}
-	return p
+	var both sync.WaitGroup
+	both.Go(func() { t.v6 = b.tree6() }) // no rule is in both trees
+	t.v4 = b.tree4()
+	both.Wait()
 }
 
-// piece returns the piece that starts at k.
-func (p *painter) piece(k key) int {
-	i, _ := slices.BinarySearchFunc(p.starts, k, key.compare)
-	return i
+// A builder makes the trees of a table.
+type builder struct {
+	t *Table
+	// The results of the rules, which are parts of these two.
+	src, more []byte
+	codes     map[string]uint8 // of the different results, from 1; nil if they are many
+	// What the rules match, each for itself. Of IPv6 it is the upper half of the
+	// addresses, if it is all addresses that have it.
+	v4     []span[uint32]
+	v6     []span[uint64]
+	parts  []part
+	places []uint32 // by rule: the code of its result; without codes where it is in the texts of its tree + 1, or 0
 }
 
-func (p *painter) nextFree(i int) int {
-	for p.free[i] != uint32(i) {
-		p.free[i] = p.free[p.free[i]]
-		i = int(p.free[i])
+// source returns a result.
+func (b *builder) source(x text) []byte {
+	if n := uint32(len(b.src)); x.start >= n {
+		return b.more[x.start-n:][:x.len]
 	}
-	return i
+	return b.src[x.start:][:x.len]
 }
 
-// paint goes through the rules and returns what is left of the budget, which
-// is counted in spans.
-func (p *painter) paint(rules []rule, used []bool, is4 bool, budget int) int {
+// A part is a stretch of IPv6 addresses whose upper half is the same.
+type part struct {
+	hi uint64
+	lo span[uint64]
+}
+
+// spans collects what the rules match. It gives up when that is too much: blocks of
+// "if !" cut what is around them into pieces, and one inside the other many
+// times. A source made for it could make that quadratic.
+func (b *builder) spans() bool {
+	rules := b.t.rules
+	budget := 64*len(rules) + 1<<16 // stretches
 	type block struct {
 		end   int
-		where set
+		where [2]set // of IPv4 and of IPv6
 	}
-	blocks := []block{{len(rules), everything}}
-	for i := 0; i < len(rules) && budget >= 0; i++ {
+	blocks := []block{{len(rules), [2]set{everything, everything}}}
+	for i := 0; i < len(rules); i++ {
 		for i >= blocks[len(blocks)-1].end && len(blocks) > 1 {
 			blocks = blocks[:len(blocks)-1]
 		}
-		around := blocks[len(blocks)-1].where
 		r := &rules[i]
-		if r.prefix.Addr().Is4() != is4 {
-			if r.isIf {
-				i = int(r.end) - 1
-			}
-			continue
-		}
 		if !r.isIf && !r.negated && len(blocks) == 1 { // nearly every rule of nearly every table
-			p.give(spanOf(r.prefix), i, used)
+			b.add(r.keys(), r.is4, int32(i))
 			continue
 		}
-		where := around.and(r)
-		budget -= len(where)
+		family := 0
+		if !r.is4 {
+			family = 1
+		}
+		where := blocks[len(blocks)-1].where[family].and(r)
+		if budget -= len(where); budget < 0 {
+			return false
+		}
 		if r.isIf {
-			blocks = append(blocks, block{int(r.end), where})
+			inside := block{end: int(b.t.nesting[i].end)}
+			inside.where[family] = where
+			blocks = append(blocks, inside)
 			continue
 		}
 		for _, s := range where {
-			p.give(s, i, used)
+			b.add(s, r.is4, int32(i))
 		}
 	}
-	return budget
+	return true
 }
 
-// give gives the pieces of s without owner to rule i.
-func (p *painter) give(s span, i int, used []bool) {
-	end := len(p.starts)
-	if s.to != lastKey {
-		end = p.piece(s.to.next())
+func (b *builder) add(s keys, is4 bool, rule int32) {
+	if is4 {
+		b.v4 = append(b.v4, span[uint32]{uint32(s.from.hi >> 32), uint32(s.to.hi >> 32), rule})
+		return
 	}
-	for at := p.nextFree(p.piece(s.from)); at < end; at = p.nextFree(at) {
-		p.owner[at], p.free[at] = int32(i), uint32(at+1)
-		used[i] = true
-	}
-}
-
-// join makes one piece of neighbours of the same owner.
-func (p *painter) join() {
-	n := 0
-	for i := range p.owner {
-		if i == 0 || p.owner[i] != p.owner[n-1] {
-			p.starts[n], p.owner[n] = p.starts[i], p.owner[i]
-			n++
+	from, to, last := s.from.hi, s.to.hi, ^uint64(0)
+	switch {
+	case s.from.lo == 0 && s.to.lo == last:
+		b.v6 = append(b.v6, span[uint64]{from, to, rule})
+	case from == to:
+		b.parts = append(b.parts, part{from, span[uint64]{s.from.lo, s.to.lo, rule}})
+	default:
+		if s.from.lo != 0 {
+			b.parts = append(b.parts, part{from, span[uint64]{s.from.lo, last, rule}})
+			from++
+		}
+		if s.to.lo != last {
+			b.parts = append(b.parts, part{to, span[uint64]{0, s.to.lo, rule}})
+			to--
+		}
+		if from <= to {
+			b.v6 = append(b.v6, span[uint64]{from, to, rule})
 		}
 	}
-	p.starts, p.owner = p.starts[:n], p.owner[:n]
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -21,46 +22,51 @@ import (
 func addresses(t *Table, r *rand.Rand) []netip.Addr {
 	var all []netip.Addr
 	for i := range t.rules {
-		s := spanOf(t.rules[i].prefix)
-		for _, k := range []key{s.from, s.to, before(s.from), s.to.next()} {
-			all = append(all, addrOf(k, t.rules[i].prefix.Addr().Is4()))
+		s := t.rules[i].keys()
+		for _, k := range []key{s.from, s.to, s.from.before(), s.to.next()} {
+			all = append(all, k.addr(t.rules[i].is4))
 		}
 	}
 	for range 8 {
-		all = append(all, addrOf(key{r.Uint64(), r.Uint64()}, true), addrOf(key{r.Uint64(), r.Uint64()}, false))
+		all = append(all, key{r.Uint64(), r.Uint64()}.addr(true), key{r.Uint64(), r.Uint64()}.addr(false))
 	}
 	return all
-}
-
-func addrOf(k key, is4 bool) netip.Addr {
-	var b [16]byte
-	for i := range 8 {
-		b[i], b[8+i] = byte(k.hi>>(56-8*i)), byte(k.lo>>(56-8*i))
-	}
-	if is4 {
-		return netip.AddrFrom4([4]byte(b[:4]))
-	}
-	return netip.AddrFrom16(b)
 }
 
 // check compares the trees with trying one rule after the other.
 func check(t testing.TB, tab *Table, r *rand.Rand) {
 	t.Helper()
-	reached := map[int]bool{}
+	reached := map[int32]bool{}
 	for _, addr := range addresses(tab, r) {
 		got, want := tab.find(addr), tab.findPlain(addr)
 		if got != want {
 			t.Fatalf("%v: rule %d, want %d", addr, got, want)
 		}
 		reached[got] = true
+		if value, found := tab.LookupAddr(addr); value != tab.result(want) || found != (want >= 0) {
+			t.Fatalf("%v: got %q, %v, want %q", addr, value, found, tab.result(want))
+		}
 	}
 	if tab.plain {
 		return
 	}
 	for i := range tab.rules {
-		if reached[i] && !tab.used[i] {
-			t.Fatalf("rule %d is called unreachable, but matches", i)
+		if reached[int32(i)] != tab.used[i] {
+			t.Fatalf("rule %d: can match %v, want %v", i, tab.used[i], reached[int32(i)])
 		}
+	}
+}
+
+// checkParse compares the fast way of parsing lines with the general one.
+func checkParse(t testing.TB, src []byte) {
+	t.Helper()
+	fast, err := parse("table", src, true)
+	simple, want := parse("table", src, false)
+	if fmt.Sprint(err) != fmt.Sprint(want) {
+		t.Fatalf("findings\n%v\nwant\n%v", err, want)
+	}
+	if got, want := slices.Collect(fast.Rules()), slices.Collect(simple.Rules()); !reflect.DeepEqual(got, want) {
+		t.Fatalf("rules\n%+v\nwant\n%+v", got, want)
 	}
 }
 
@@ -97,7 +103,11 @@ func source(r *rand.Rand, n int) string {
 				depth--
 			}
 		default:
-			fmt.Fprintf(&b, "%s rule %d\n", network(), i)
+			text := ""
+			if r.IntN(20) == 0 {
+				text = strings.Repeat("long ", r.IntN(60))
+			}
+			fmt.Fprintf(&b, "%s rule %d %s\n", network(), i, text)
 		}
 	}
 	return b.String()
@@ -112,6 +122,55 @@ func TestTreeIsSearchInOrder(t *testing.T) {
 			t.Errorf("seed %d has no trees", seed)
 		}
 		check(t, tab, r)
+		checkParse(t, []byte(src))
+	}
+}
+
+// Tables of the kinds that the index has something special for.
+func TestLargeTables(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	network4 := func(first, bits int) string {
+		u := r.Uint32()>>8 | uint32(first)<<24
+		return netip.PrefixFrom(key{hi: uint64(u) << 32}.addr(true), bits).Masked().String()
+	}
+	network6 := func(hi uint64, bits int) string {
+		return netip.PrefixFrom(key{hi, r.Uint64()}.addr(false), bits).Masked().String()
+	}
+	for name, line := range map[string]func(i int) string{
+		"even":          func(i int) string { return network4(r.IntN(256), 16+r.IntN(17)) + fmt.Sprint(" rule ", i) },
+		"dense":         func(i int) string { return fmt.Sprintf("10.1.%d.%d rule %d", i*3>>8&255, i*3&255, i) },
+		"dense at ends": func(i int) string { return network4(r.IntN(2)*255, 32-r.IntN(3)*i%3) + fmt.Sprint(" rule ", i) },
+		"few results":   func(i int) string { return network4(10, 8+r.IntN(25)) + fmt.Sprint(" rule ", i%100) },
+		"long results": func(i int) string {
+			return network4(10, 8+r.IntN(25)) + strings.Repeat(" long", r.IntN(40)) + fmt.Sprint(" rule ", i)
+		},
+		"one long": func(i int) string {
+			if i == 2999 {
+				return "0.0.0.0/0 " + strings.Repeat("x", 120)
+			}
+			return network4(10, 32) + fmt.Sprint(" ", i)
+		},
+		"IPv6": func(i int) string {
+			return network6(0x2001<<48|r.Uint64()>>16, 16+r.IntN(49)) + fmt.Sprint(" rule ", i)
+		},
+		"IPv6 clusters": func(i int) string {
+			return network6(0x20010db8<<32|uint64(r.IntN(3))<<30|r.Uint64()>>(40+r.IntN(20)), 40+r.IntN(25)) + fmt.Sprint(" rule ", i)
+		},
+		"IPv6 addresses": func(i int) string {
+			return network6(0x20010db8<<32|uint64(r.IntN(900)), 128-r.IntN(2)*r.IntN(100)) + fmt.Sprint(" rule ", i)
+		},
+		"IPv6 chain": func(i int) string { return network6(1<<(i%64), 128-i%129) + fmt.Sprint(" rule ", i) },
+	} {
+		var b strings.Builder
+		for i := range 3000 {
+			b.WriteString(line(i) + "\n")
+		}
+		tab, err := Parse(name, []byte(b.String()))
+		if err != nil || tab.plain {
+			t.Fatal(err, tab.plain)
+		}
+		check(t, tab, r)
+		checkParse(t, []byte(b.String()))
 	}
 }
 
@@ -231,10 +290,27 @@ func FuzzCIDR(f *testing.F) {
 		}
 		tab, _ := Parse("fuzz", src)
 		check(t, tab, rand.New(rand.NewPCG(seed, 3)))
+		checkParse(t, src)
 		for r := range tab.Rules() {
 			if again, ok := inet.Parse(inet.String(r.Prefix.Addr())); !ok || again != r.Prefix.Addr() {
 				t.Fatalf("%v prints as %s", r.Prefix, inet.String(r.Prefix.Addr()))
 			}
+		}
+	})
+}
+
+// FuzzAddress: an address is what inet.Parse takes for one.
+func FuzzAddress(f *testing.F) {
+	for _, s := range []string{
+		"1.2.3.4", "255.255.255.255", "256.1.1.1", "01.2.3.4", "1.2.3", "1.2.3.4.5", "1..2.3", "::", "::1", "1::", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "1::8",
+		"1:2:3:4:5:6:7::8", "1:2:3:4:5:6:7:8:", ":1", "1:", ":::", "1::2::3", "00001::", "::1.2.3.4", "fe80::1%lo", "2001:DB8::aBcD", "1:2:3:4:5:6:7", "g::", "",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, ok := parseAddr(s)
+		if want, valid := inet.Parse(s); got != want || ok != valid {
+			t.Fatalf("%q: got %v, %v, want %v, %v", s, got, ok, want, valid)
 		}
 	})
 }

@@ -3,7 +3,6 @@ package cidrmap
 import (
 	"bytes"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -12,90 +11,173 @@ import (
 	"github.com/postfixkit/postfixkit/internal/inet"
 )
 
-// rule is one rule or the start of an "if" block.
-type rule struct {
-	prefix  netip.Prefix
-	line    int32
-	block   int32 // index of the innermost "if" around it, -1 for none
-	end     int32 // of an "if": index of the rule after its block
-	negated bool
-	isIf    bool
-}
-
-func (r *rule) contains(addr netip.Addr) bool {
-	return r.prefix.Contains(addr.WithZone(""))
-}
-
 // Parse reads a table. Rules that are wrong are left out, as Postfix does; the
 // error then is a [diag.List] that has them all. The table is never nil. name
-// is used in findings only. The table keeps a copy of src.
+// is used in findings only. The table keeps nothing of src.
 //
 // Findings of severity error are those that Postfix logs, in its words. The
 // others have a check id and are about what Postfix accepts in silence.
 func Parse(name string, src []byte) (*Table, error) {
-	p := parser{t: &Table{name: name}, text: string(src), block: -1}
+	return parse(name, src, true)
+}
+
+// parse is Parse. Without fast the general way is taken for every line.
+func parse(name string, src []byte, fast bool) (*Table, error) {
+	p := parser{builder: builder{t: &Table{name: name}, src: src, codes: map[string]uint8{}}, block: -1}
+	const largest = 1 << 30 // bytes; places in texts have 32 bits, and those of a tree may be three times as large
+	if len(src) > largest {
+		p.report(diag.Error, "cidr-too-large", 0, diag.Span{}, fmt.Sprintf("a table of %d bytes is not read, want %d at most", len(src), largest))
+		p.src = nil
+		p.build()
+		return p.t, p.found.Err()
+	}
 	const shortest = 7 // bytes of a rule: "::/0 x" and a newline
-	lines := min(1+bytes.Count(src, []byte{'\n'}), 1+len(src)/shortest)
-	p.t.rules, p.t.results = make([]rule, 0, lines), make([]string, 0, lines)
-	for item := range cflines.Split(src) {
-		if item.Kind == cflines.Logical {
-			p.line(item, item.Text(src))
+	p.t.rules = make([]rule, 0, min(1+bytes.Count(src, []byte{'\n'}), 1+len(src)/shortest))
+	for at, line := 0, 1; at < len(src); {
+		if fast {
+			if n := p.simple(at, line); n > 0 {
+				at, line = at+n, line+1
+				continue
+			}
+		}
+		for item := range cflines.Split(src[at:]) {
+			item.Start, item.End, item.Line = item.Start+at, item.End+at, line
+			if item.Kind == cflines.Logical {
+				p.line(item, item.Text(src))
+			}
+			line += bytes.Count(src[at:item.End], []byte{'\n'})
+			at = item.End
+			break
 		}
 	}
 	for p.block >= 0 {
 		r := &p.t.rules[p.block]
 		p.report(diag.Error, "", int(r.line), p.place[p.block], "IF has no matching ENDIF")
-		r.end = int32(len(p.t.rules))
-		p.block = r.block
+		p.endBlock()
 	}
-	p.t.build()
+	p.build()
 	return p.t, p.found.Err()
 }
 
 type parser struct {
-	t     *Table
-	text  string // the whole source: results are parts of it
-	block int32  // the innermost open "if"
-	place map[int32]diag.Span
-	found diag.List
+	builder
+	latest []byte // the result that was noted last
+	block  int32  // the innermost open "if"
+	place  map[int32]diag.Span
+	found  diag.List
 }
 
 func (p *parser) report(s diag.Severity, check string, line int, at diag.Span, message string) {
 	p.found = append(p.found, diag.Diagnostic{File: p.t.name, Span: at, Severity: s, Check: check, Message: message})
 }
 
-func (p *parser) add(r rule, result string) {
-	p.t.rules, p.t.results = append(p.t.rules, r), append(p.t.results, result)
+func (p *parser) add(r rule) {
+	p.t.rules = append(p.t.rules, r)
+	if p.t.nesting != nil {
+		p.t.nesting = append(p.t.nesting, nest{block: p.block})
+	}
+}
+
+// beginBlock is for the "if" that becomes the next rule.
+func (p *parser) beginBlock(r rule, where diag.Span) {
+	if p.t.nesting == nil {
+		p.t.nesting = make([]nest, len(p.t.rules), cap(p.t.rules))
+		for i := range p.t.nesting {
+			p.t.nesting[i].block = -1
+		}
+		p.place = map[int32]diag.Span{}
+	}
+	p.add(r)
+	p.block = int32(len(p.t.rules) - 1)
+	p.place[p.block] = where
+}
+
+// endBlock ends the innermost one.
+func (p *parser) endBlock() {
+	open := &p.t.nesting[p.block]
+	open.end = int32(len(p.t.rules))
+	p.block = open.block
+}
+
+// note takes note of a result: most tables have few different ones.
+func (p *parser) note(s []byte) {
+	if p.codes == nil || string(s) == string(p.latest) {
+		return
+	}
+	p.latest = s
+	if _, ok := p.codes[string(s)]; ok {
+		return
+	}
+	if len(p.codes) == 127 {
+		p.codes = nil
+		return
+	}
+	p.codes[string(s)] = uint8(len(p.codes) + 1)
+}
+
+// simple parses a line that is like nearly all of nearly every table: a network
+// without brackets, with nothing wrong in it, white space and a result; the next
+// line starts a rule, too. It returns how long the line at begin is, or 0 if it is not
+// like that.
+func (p *parser) simple(begin, line int) int {
+	src := p.src[begin:]
+	r := rule{line: uint32(line), bits: 32, is4: true}
+	ip, at := cutIPv4(src)
+	r.network.hi = uint64(ip) << 32
+	if at == 0 {
+		if r.network, at = cutIPv6(src); at == 0 {
+			return 0
+		}
+		r.bits, r.is4 = 128, false
+	}
+	if at < len(src) && src[at] == '/' {
+		n, digits := 0, at+1
+		for at = digits; at < len(src) && isDigit(src[at]) && at < digits+3; at++ {
+			n = n*10 + int(src[at]-'0')
+		}
+		if at == digits || n > int(r.bits) {
+			return 0
+		}
+		r.bits = uint8(n)
+	}
+	if at == len(src) || !cflines.IsSpace(src[at]) || r.network.first(int(r.bits)) != r.network {
+		return 0
+	}
+	end := at + bytes.IndexByte(src[at:], '\n')
+	if end < at || end+1 < len(src) && (cflines.IsSpace(src[end+1]) || src[end+1] == '#') {
+		return 0
+	}
+	for at < end && cflines.IsSpace(src[at]) {
+		at++
+	}
+	result := cflines.TrimRight(src[at:end])
+	if len(result) == 0 || bytes.IndexByte(result, 0) >= 0 {
+		return 0
+	}
+	r.result = text{uint32(begin + at), uint32(len(result))}
+	p.note(result)
+	p.add(r)
+	return end + 1
 }
 
 // line parses one logical line.
-func (p *parser) line(item cflines.Item, text cflines.Text) {
-	data, _ := cflines.CutNUL(text.Bytes)
+func (p *parser) line(item cflines.Item, joined cflines.Text) {
+	data, _ := cflines.CutNUL(joined.Bytes)
 	data = cflines.TrimRight(data)
-	where := func() diag.Span { return text.Span(0, max(1, len(data))) }
-	if cflines.IsSpace(text.Bytes[0]) {
-		p.report(diag.Error, "", item.Line, where(), fmt.Sprintf("logical line must not start with whitespace: \"%s\"", printable(string(text.Bytes))))
+	where := func() diag.Span { return joined.Span(0, max(1, len(data))) }
+	if cflines.IsSpace(joined.Bytes[0]) {
+		p.report(diag.Error, "", item.Line, where(), fmt.Sprintf("logical line must not start with whitespace: \"%s\"", printable(string(joined.Bytes))))
 		return
 	}
-	var s string
-	if start := text.Pos(0).Offset; start+len(data) <= len(p.text) && p.text[start:start+len(data)] == string(data) {
-		s = p.text[start : start+len(data)] // one physical line
-	} else {
-		s = string(data)
-	}
-	r := rule{line: int32(text.Pos(0).Line), block: p.block}
+	s := string(data)
+	r := rule{line: uint32(joined.Pos(0).Line)}
 	why := ""
 	switch word, rest := keyword(s); word {
 	case "if":
 		r.isIf = true
 		rest, r.negated = negation(trimLeft(rest))
 		if why = p.pattern(&r, rest, where); why == "" {
-			if p.place == nil {
-				p.place = map[int32]diag.Span{}
-			}
-			p.block = int32(len(p.t.rules))
-			p.place[p.block] = where()
-			p.add(r, "")
+			p.beginBlock(r, where())
 		}
 	case "endif":
 		switch {
@@ -104,9 +186,7 @@ func (p *parser) line(item cflines.Item, text cflines.Text) {
 		case p.block < 0:
 			why = "ENDIF without IF"
 		default:
-			open := &p.t.rules[p.block]
-			open.end = int32(len(p.t.rules))
-			p.block = open.block
+			p.endBlock()
 		}
 	default:
 		s, r.negated = negation(s)
@@ -122,7 +202,10 @@ func (p *parser) line(item cflines.Item, text cflines.Text) {
 				why = "no lookup result"
 			}
 			if why == "" {
-				p.add(r, result)
+				p.more = append(p.more, result...)
+				r.result = text{uint32(len(p.src) + len(p.more) - len(result)), uint32(len(result))}
+				p.note([]byte(result))
+				p.add(r)
 			}
 		}
 	}
@@ -143,7 +226,7 @@ func keyword(s string) (word, rest string) {
 }
 
 func isAlnum(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+	return isDigit(c) || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
 // negation removes any number of "!" and white space after each.
@@ -192,7 +275,7 @@ func (p *parser) pattern(r *rule, s string, where func() diag.Span) (why string)
 		if !ok {
 			return fmt.Sprintf("bad address pattern: \"%s\"", addr)
 		}
-		r.prefix = netip.PrefixFrom(ip, bits)
+		r.setPrefix(ip, bits)
 		return ""
 	}
 	n, exact := maskLength(length)
@@ -206,8 +289,8 @@ func (p *parser) pattern(r *rule, s string, where func() diag.Span) (why string)
 	if !ok {
 		return fmt.Sprintf("bad network value in \"%s/%s\"", addr, length)
 	}
-	r.prefix = netip.PrefixFrom(ip, n)
-	if masked := r.prefix.Masked().Addr(); masked != ip {
+	r.setPrefix(ip, n)
+	if masked := r.prefix().Masked().Addr(); masked != ip {
 		return fmt.Sprintf("non-null host address bits in \"%s/%s\", perhaps you should use \"%s/%d\" instead", addr, length, inet.String(masked), n)
 	}
 	if !exact {
@@ -224,7 +307,7 @@ func maskLength(s string) (n int, exact bool) {
 		return -1, false
 	}
 	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
+		if !isDigit(s[i]) {
 			return -1, false
 		}
 	}
