@@ -31,8 +31,9 @@
 // # Limits
 //
 // A file is smaller than 4 GiB, of which a Builder holds the records in memory,
-// with 8 bytes for each, 16 while it writes. A table cannot be changed, only built anew. There is no support for the 64-bit
-// variants of the format, which Postfix does not read either.
+// with 8 bytes for each, 16 while it writes. A table cannot be changed, only
+// built anew. There is no support for the 64-bit variants of the format, which
+// Postfix does not read either.
 //
 // Files are meant to be replaced by renaming. One that is cut while it is mapped
 // gives errors, or misses for keys whose slots are in the last page that is left.
