@@ -35,6 +35,11 @@ func cidrNetworks(n int) (src []byte, keys []string) {
 	}
 	// postmap finds the first rules soonest.
 	r.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+	// They are read one after the other, and do not take the cache from the table.
+	all := strings.Join(keys, "")
+	for i, key := range keys {
+		keys[i], all = all[:len(key)], all[len(key):]
+	}
 	return b.Bytes(), keys
 }
 

@@ -93,7 +93,8 @@ func (t *tree[K]) find(k K) (l *line, n uint32) {
 		at = at << power >> (64 - laneBits)
 		n = l.count(at)
 		// A start may have been counted that is behind k by the bits that are not
-		// in the lane.
+		// in the lane. It is asked for in one condition, since either half is hard
+		// to guess.
 		for l.lane(n-1)^at|uint64(more&^l.code(n)) == 0 && t.starts[l.piece(n)] > k {
 			n--
 		}
@@ -117,6 +118,7 @@ func (l *line) count(at uint64) uint32 {
 	return uint32(bits.OnesCount64(found))
 }
 
-func (l *line) lane(i uint32) uint64 { return uint64(le.Uint16(l[(lanesAt+2*i)%64:])) }
+// lane returns lane i. There is something to read before the first, too.
+func (l *line) lane(i uint32) uint64 { return uint64(le.Uint16(l[(lanesAt+2*i)&62:])) }
 
 func (l *line) code(n uint32) uint8 { return l[(codesAt+n)%64] }
