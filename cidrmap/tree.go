@@ -78,8 +78,9 @@ func (t *tree6) ownerIn(piece uint32, lo uint64) int32 {
 type planter[K uint32 | uint64] struct {
 	tree[K]
 	*builder
-	texts  []byte
-	budget int // bytes that texts of lines may have
+	texts   []byte
+	budget  int  // bytes that texts of lines may have
+	touched byte // keeps reads that are for the cache only
 }
 
 // plant makes a tree of pieces, the first n of which are for its index. Without
@@ -93,7 +94,13 @@ func plant[K uint32 | uint64](b *builder, is4 bool, pieces []piece[K], n int) tr
 			b.t.used[piece.owner] = true
 		}
 	}
-	p.texts = make([]byte, 0, len(b.src)) // most of it is never touched
+	if rules := len(b.t.rules); rules > 0 {
+		mine := min(len(b.v4), rules)
+		if !is4 {
+			mine = rules - mine
+		}
+		p.texts = make([]byte, 0, int(uint64(len(b.src))*uint64(mine)/uint64(rules))) // about what they need
+	}
 	if b.codes != nil {
 		p.few = new([128]text)
 		for s, code := range b.codes {
@@ -101,7 +108,7 @@ func plant[K uint32 | uint64](b *builder, is4 bool, pieces []piece[K], n int) tr
 		}
 	}
 	if n > 1 {
-		p.index.lines = make([]line, 0, n/10+4)
+		p.index.lines = make([]line, 0, n/9+4)
 		p.index.root = p.directory(1, n)
 	} else { // all addresses but one are before or after it
 		p.index.root = directory{shift: 1}
@@ -250,8 +257,12 @@ func (p *planter[K]) stride(owners []int32) int {
 		stride, sum := 0, 0
 		for _, owner := range owners {
 			if owner >= 0 {
-				if n := int(p.t.rules[owner].result.len); n <= limit {
+				x := p.t.rules[owner].result
+				if n := int(x.len); n <= limit {
 					stride, sum = max(stride, n), sum+n
+					// They are all over the source. The processor fetches them while
+					// it goes on, which it would not while they are copied.
+					p.touched += p.source(x)[0]
 				}
 			}
 		}
