@@ -136,6 +136,7 @@ func TestLargeTables(t *testing.T) {
 	network6 := func(hi uint64, bits int) string {
 		return netip.PrefixFrom(key{hi, r.Uint64()}.addr(false), bits).Masked().String()
 	}
+	const rules = 1200
 	for name, line := range map[string]func(i int) string{
 		"even":          func(i int) string { return network4(r.IntN(256), 16+r.IntN(17)) + fmt.Sprint(" rule ", i) },
 		"dense":         func(i int) string { return fmt.Sprintf("10.1.%d.%d rule %d", i*3>>8&255, i*3&255, i) },
@@ -145,7 +146,7 @@ func TestLargeTables(t *testing.T) {
 			return network4(10, 8+r.IntN(25)) + strings.Repeat(" long", r.IntN(40)) + fmt.Sprint(" rule ", i)
 		},
 		"one long": func(i int) string {
-			if i == 2999 {
+			if i == rules-1 {
 				return "0.0.0.0/0 " + strings.Repeat("x", 120)
 			}
 			return network4(10, 32) + fmt.Sprint(" ", i)
@@ -162,7 +163,7 @@ func TestLargeTables(t *testing.T) {
 		"IPv6 chain": func(i int) string { return network6(1<<(i%64), 128-i%129) + fmt.Sprint(" rule ", i) },
 	} {
 		var b strings.Builder
-		for i := range 3000 {
+		for i := range rules {
 			b.WriteString(line(i) + "\n")
 		}
 		tab, err := Parse(name, []byte(b.String()))
