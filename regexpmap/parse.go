@@ -126,7 +126,8 @@ func (p *parser) rule() {
 			p.warn(0, len("endif"), "ignoring ENDIF without matching IF")
 			return
 		}
-		p.open = p.open[:len(p.open)-1]
+		n := len(p.open) - 1
+		p.open = p.open[:n:n] // rules keep what was open; the next "if" must not write over it
 	default:
 		p.skip(0, len(p.line), "ignoring unrecognized request")
 	}
@@ -204,8 +205,8 @@ func (p *parser) set(r *Rule, t patternText) {
 	r.Negated = t.negated
 }
 
-// compile checks the pattern of r and returns its tree. With kept, a pattern
-// that cannot be honoured is not an error.
+// compile checks the pattern of r and returns its tree, or nil. A pattern that
+// is good and cannot be honoured makes r one that never holds.
 func (p *parser) compile(r *Rule, t patternText) *pattern.Pattern {
 	tree, err := compile(p.table.dialect, r.Pattern, r.Flags)
 	if err == nil {

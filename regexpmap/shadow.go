@@ -84,14 +84,9 @@ func earlier(rules []*Rule, r *Rule) *Rule {
 }
 
 // reached reports whether e is tried for every key that r is tried for: its
-// conditions are among those of r.
+// conditions are among those of r, which they are if the innermost is.
 func reached(e, r *Rule) bool {
-	for _, g := range e.Guards {
-		if !slices.Contains(r.Guards, g) {
-			return false
-		}
-	}
-	return true
+	return len(e.Guards) == 0 || len(e.Guards) <= len(r.Guards) && r.Guards[len(e.Guards)-1] == e.Guards[len(e.Guards)-1]
 }
 
 // containing returns an earlier rule of plain text that occurs wherever r

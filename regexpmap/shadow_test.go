@@ -2,6 +2,7 @@ package regexpmap
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -66,5 +67,23 @@ func TestShadowedNeverAnswers(t *testing.T) {
 	}
 	if reported < 100 {
 		t.Errorf("only %d rules reported", reported)
+	}
+}
+
+// One block after the other, each with the same rule inside: none is shadowed,
+// and every rule keeps its own condition.
+func TestGuardsOfSisters(t *testing.T) {
+	table := mustParse(t, POSIX, "if /a/\n/x/ a\nendif\nif /b/\n/x/ b\nif /d/\n/x/ d\nendif\nif /e/\n/x/ e\nendif\nendif\nif /c/\n/x/ c\nendif\n")
+	for r := range table.Rules() {
+		if g := r.Guards[len(r.Guards)-1]; g.Pattern != r.Result {
+			t.Errorf("rule %s has condition %s", r.Result, g.Pattern)
+		}
+	}
+	var lines []int
+	for _, d := range table.Shadowed() {
+		lines = append(lines, d.Span.Start.Line)
+	}
+	if !slices.Equal(lines, []int{7, 10}) { // inside the block of line 5
+		t.Errorf("shadowed lines %v", lines)
 	}
 }
