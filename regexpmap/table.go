@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/postfixkit/postfixkit/diag"
+	"github.com/postfixkit/postfixkit/internal/literal"
 	"github.com/postfixkit/postfixkit/regexpmap/internal/engine"
 	"github.com/postfixkit/postfixkit/table"
 )
@@ -244,7 +245,7 @@ func (t *Table) find(key []byte) (*Rule, []byte, error) {
 		return nil, key, nil
 	}
 	if t.opts.FoldKey {
-		key = bytes.ToLower(key)
+		key = literal.AppendLower(nil, key)
 	}
 	if t.filter != nil {
 		return t.filter.find(key), key, nil
