@@ -118,7 +118,7 @@ func (r *Rule) Line() int { return r.Span.Start.Line }
 // Match is the answer to a key.
 type Match struct {
 	Rule   *Rule
-	Groups []string // what the groups of Rule.Pattern matched, from 1; nil for a negated rule
+	Groups []string // what the groups of Rule.Pattern matched, from 1; nil for a negated rule, and if that takes too long
 	Result string
 }
 
@@ -199,6 +199,9 @@ func (t *Table) AppendLookup(dst, key []byte) (value []byte, found bool, err err
 }
 
 // Match tells which rule answers key, and how. It does more work than Lookup.
+// Groups is nil if finding the groups takes more steps than are allowed, or the
+// graph that the GNU C library would find them with is too large; that does not
+// change the answer.
 func (t *Table) Match(ctx context.Context, key string) (m Match, found bool, err error) {
 	r, text, err := t.find([]byte(key))
 	if r == nil || err != nil {

@@ -3,8 +3,10 @@ package regexpmap
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -226,4 +228,36 @@ func TestConcurrentLookups(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// The groups of a long list of words need a graph that is too large; the
+// answer does not.
+func TestMatchWithoutGroups(t *testing.T) {
+	var words []string
+	for i := range 700 {
+		words = append(words, fmt.Sprintf("word%d", i))
+	}
+	table := mustParse(t, POSIX, "/("+strings.Join(words, "|")+")/ REJECT\n/(a)b/ OK\n")
+	for range 2 {
+		m, found, err := table.Match(ctx, "a word17")
+		if !found || err != nil || m.Result != "REJECT" || m.Groups != nil {
+			t.Errorf("Match = %+v, %v, %v", m, found, err)
+		}
+	}
+	if m, found, err := table.Match(ctx, "ab"); !found || err != nil || !slices.Equal(m.Groups, []string{"a"}) {
+		t.Errorf("Match = %+v, %v, %v", m, found, err)
+	}
+}
+
+// Only ASCII letters have two cases, in any encoding.
+func TestFoldKey(t *testing.T) {
+	table, err := Parse("t", []byte("/^\xc9$/ latin\n/^É$/ utf8\n/^ab$/i lower\n"), POSIX, &Options{FoldKey: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{"\xc9": "latin", "É": "utf8", "AB": "lower"} {
+		if got, _, err := table.Lookup(ctx, key); got != want || err != nil {
+			t.Errorf("%q: %q, %v", key, got, err)
+		}
+	}
 }

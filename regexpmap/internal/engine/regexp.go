@@ -79,7 +79,11 @@ func (r *Regexp) Match(text []byte, groups int) (bool, error) {
 		_, ok, err := r.Groups(text, groups)
 		return ok, err
 	case r.oddMatch:
-		return r.graph(&r.bare, false).match(text)
+		g := r.graph(&r.bare, false)
+		if g.failed {
+			return false, ErrLimit
+		}
+		return g.match(text)
 	}
 	if !r.needsBacktracker(text) {
 		d := r.auto.Load()
@@ -114,14 +118,14 @@ func (r *Regexp) newAutomaton() *dfa {
 // Only the first groups are asked for, but there may be more.
 func (r *Regexp) Groups(text []byte, groups int) (bounds []int, ok bool, err error) {
 	if r.oddGroups {
-		bounds, err = r.graph(&r.captive, true).find(text, 0, groups)
+		bounds, err = r.findGNU(text, 0, groups)
 		return bounds, bounds != nil, err
 	}
 	if !r.needsBacktracker(text) {
 		if s := r.standard(); s != nil {
 			bounds = s.groups(text)
 			if bounds != nil && r.pattern.Posix && groups > 0 {
-				bounds, err = r.graph(&r.captive, true).find(text, bounds[0], groups)
+				bounds, err = r.findGNU(text, bounds[0], groups)
 			}
 			if err != nil {
 				return nil, false, err
@@ -152,12 +156,28 @@ func (r *Regexp) Groups(text []byte, groups int) (bounds []int, ok bool, err err
 	return bounds, true, nil
 }
 
-// graph makes a graph when it is first asked for; nil if it is too large.
+// findGNU asks the graph with groups. Nobody needs that for a verdict, or for
+// a result, if it is too large: [Unsure] knows. But all groups of any pattern
+// may be asked for.
+func (r *Regexp) findGNU(text []byte, from, groups int) (bounds []int, err error) {
+	g := r.graph(&r.captive, true)
+	if g.failed {
+		return nil, ErrLimit
+	}
+	return g.find(text, from, groups)
+}
+
+// graph makes a graph when it is first asked for; it is a failed one if it
+// would be too large.
 func (r *Regexp) graph(g *atomic.Pointer[gnu], groups bool) *gnu {
 	if made := g.Load(); made != nil {
 		return made
 	}
-	g.CompareAndSwap(nil, newGNU(r.pattern, groups))
+	made := newGNU(r.pattern, groups)
+	if made == nil {
+		made = &gnu{failed: true}
+	}
+	g.CompareAndSwap(nil, made)
 	return g.Load()
 }
 
