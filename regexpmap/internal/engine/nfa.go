@@ -111,12 +111,10 @@ func (b *nfa) classes() {
 	}
 	count := 1
 	for s := range sets {
-		var split [256]int // class -> class of its bytes in s, plus 1
-		var inside, outside [256]bool
+		var split [256]int    // class -> class of its bytes in s, plus 1
+		var outside [256]bool // classes with bytes that are not in s
 		for c := 0; c < 256; c++ {
-			if s.Has(byte(c)) {
-				inside[b.class[c]] = true
-			} else {
+			if !s.Has(byte(c)) {
 				outside[b.class[c]] = true
 			}
 		}
@@ -131,7 +129,6 @@ func (b *nfa) classes() {
 			}
 			b.class[c] = uint8(split[k] - 1)
 		}
-		_ = inside
 	}
 	b.sample = make([]byte, count)
 	for c := 255; c >= 0; c-- {

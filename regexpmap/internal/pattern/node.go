@@ -66,7 +66,6 @@ type Verb uint8
 const (
 	_ Verb = iota
 	Accept
-	Commit
 )
 
 // A CondKind says what an OpCond asks.
@@ -189,15 +188,10 @@ func alt(sub []*Node) *Node {
 type Features struct {
 	Backtrack   bool // lookaround, backreferences, atomic groups, conditions, calls, verbs
 	Backref     bool
-	Call        bool
-	Words       bool // an assertion about words
-	Lines       bool // an assertion about lines
 	NewlineEnd  bool // a newline that ends the text is special
 	NewlineIn   bool // BeginInner or EndInner: newlines in the text are special
-	Lazy        bool
 	EmptyLoop   bool // a loop whose body can match nothing: where it ends is told differently by package regexp
 	Cells       int  // nodes after writing out all counted repetitions, capped
-	MaxRepeat   int
 	BranchReset bool
 }
 
@@ -216,21 +210,13 @@ func (f *Features) inspect(n *Node, seen []bool) int {
 	switch n.Op {
 	case OpAssert:
 		switch n.At {
-		case WordEdge, NotWordEdge, WordStart, WordEnd:
-			f.Words = true
-		case BeginLine, EndLine:
-			f.Lines = true
-		case BeginLineInside:
-			f.Lines, f.NewlineEnd = true, true
-		case EndTextNewline:
+		case BeginLineInside, EndTextNewline:
 			f.NewlineEnd = true
 		case BeginInner, EndInner:
 			f.NewlineIn = true
 		}
-	case OpLook, OpAtomic, OpCond, OpVerb:
+	case OpLook, OpAtomic, OpCond, OpVerb, OpCall:
 		f.Backtrack = true
-	case OpCall:
-		f.Backtrack, f.Call = true, true
 	case OpBackref:
 		f.Backtrack, f.Backref = true, true
 	case OpCapture:
@@ -242,10 +228,6 @@ func (f *Features) inspect(n *Node, seen []bool) int {
 		if n.Mode == Possessive {
 			f.Backtrack = true
 		}
-		if n.Mode == Lazy {
-			f.Lazy = true
-		}
-		f.MaxRepeat = max(f.MaxRepeat, n.Min, n.Max)
 		if (n.Max < 0 || n.Max > 1) && MinLen(n.Sub[0]) == 0 {
 			f.EmptyLoop = true
 		}
