@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/postfixkit/postfixkit/table"
 )
@@ -73,6 +74,69 @@ func TestConcurrentReplacement(t *testing.T) {
 				t.Errorf("at the end: %q %v", v, err)
 			}
 		})
+	}
+}
+
+// With LockLookups a lookup opens a changed file anew; what goes on for longer
+// ends with the file as it was when it began.
+func TestLockLookupsDuringAll(t *testing.T) {
+	for _, f := range []Format{Hash, Btree, LMDB} {
+		path := FileName(f, filepath.Join(t.TempDir(), "m"))
+		if _, err := builderOf(t, f, nil, version(0)).WriteFile(ctx, path); err != nil {
+			t.Fatal(err)
+		}
+		r := open(t, path, &OpenOptions{LockLookups: true})
+		touched := time.Now().Add(-time.Hour)
+		look := func() {
+			touched = touched.Add(time.Second)
+			if err := os.Chtimes(path, touched, touched); err != nil {
+				t.Error(err)
+			}
+			if v, found, err := r.Lookup(ctx, "key0007"); v != "version0" || !found || err != nil {
+				t.Errorf("%v: Lookup: %q, %v, %v", f, v, found, err)
+			}
+		}
+		n := 0
+		for _, err := range r.All(ctx) {
+			if err != nil {
+				t.Fatalf("%v: All after %d entries: %v", f, n, err)
+			}
+			if n++; n%20 == 0 {
+				look()
+			}
+		}
+		if n != len(version(0)) {
+			t.Errorf("%v: All had %d entries, want %d", f, n, len(version(0)))
+		}
+		if len(r.old) != 0 {
+			t.Errorf("%v: %d old files are open", f, len(r.old))
+		}
+		var others sync.WaitGroup
+		done := make(chan struct{})
+		for range 2 {
+			others.Go(func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+					}
+					if err := r.Check(ctx, nil); err != nil {
+						t.Errorf("%v: Check: %v", f, err)
+						return
+					}
+					if in, err := r.Info(); in.Size == 0 || err != nil {
+						t.Errorf("%v: Info: %+v, %v", f, in, err)
+						return
+					}
+				}
+			})
+		}
+		for range 50 {
+			look()
+		}
+		close(done)
+		others.Wait()
 	}
 }
 

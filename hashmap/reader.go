@@ -78,6 +78,8 @@ type Reader struct {
 	mu   sync.Mutex // held for lookups when opts.LockLookups
 	file *os.File   // what is locked then
 	seen fs.FileInfo
+	uses int      // of an engine for longer than a lookup, see hold
+	old  []engine // that were replaced during one
 }
 
 var (
@@ -387,17 +389,45 @@ func (r *Reader) again(now fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	// The old one showed a file that is gone; its error tells nothing.
-	_ = r.eng.close()
+	r.old = append(r.old, r.eng)
 	r.eng, r.seen = eng, now
+	r.closeOld()
 	return nil
+}
+
+// closeOld closes the engines that were replaced when nobody uses them. They
+// show a file that is gone; their errors tell nothing. r.mu is held.
+func (r *Reader) closeOld() {
+	if r.uses > 0 {
+		return
+	}
+	for i := range r.old {
+		_ = r.old[i].close()
+	}
+	r.old = nil
+}
+
+// hold returns the engine, which stays open until release even if a lookup
+// meanwhile replaces it.
+func (r *Reader) hold() (eng engine, release func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.uses++
+	return r.eng, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.uses--
+		r.closeOld()
+	}
 }
 
 // Records iterates over the records exactly as they are stored, in storage
 // order. It ends after an error.
 func (r *Reader) Records() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		for rec, err := range r.eng.all() {
+		eng, release := r.hold()
+		defer release()
+		for rec, err := range eng.all() {
 			if err != nil {
 				yield(Record{}, explain(err, r.path))
 				return
@@ -440,7 +470,9 @@ func (r *Reader) Check(ctx context.Context, report func(Fault) bool) error {
 	if report == nil {
 		report = func(Fault) bool { return true }
 	}
-	return explain(r.eng.check(ctx, report), r.path)
+	eng, release := r.hold()
+	defer release()
+	return explain(eng.check(ctx, report), r.path)
 }
 
 // Info describes a table file.
@@ -457,13 +489,17 @@ type Info struct {
 // Info describes the table from its first pages.
 func (r *Reader) Info() (Info, error) {
 	in := Info{Format: r.format, Records: -1}
-	err := r.eng.info(&in)
+	eng, release := r.hold()
+	defer release()
+	err := eng.info(&in)
 	return in, explain(err, r.path)
 }
 
 // Close releases the file and its mapping.
 func (r *Reader) Close() error {
 	err := r.eng.close()
+	r.uses = 0
+	r.closeOld()
 	if r.file != nil {
 		err = errors.Join(err, r.file.Close())
 		r.file = nil
