@@ -41,8 +41,18 @@ const (
 // answer looks up the keys of one batch.
 func (s *searcher) answer(b *batch) {
 	b.split()
-	b.out, b.found, b.err = b.out[:0], false, nil
 	s.askTables(b)
+	s.write(b)
+}
+
+// needsWords reports that find has to be asked about a key of a batch.
+func (b *batch) needsWords() bool {
+	return slices.ContainsFunc(b.answers, func(a answer) bool { return a.state == bySimpleWay })
+}
+
+// write makes the output for what is known about the keys of a batch.
+func (s *searcher) write(b *batch) {
+	b.out, b.found, b.err = b.out[:0], false, nil
 	var value []byte
 	for i, key := range b.keys {
 		a := b.answers[i]

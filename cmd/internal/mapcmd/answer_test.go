@@ -92,4 +92,39 @@ func TestQueryManyBroken(t *testing.T) {
 	if exit, out, msg := runTool(Postmap, strings.ReplaceAll(keys.String(), "k\xff\n", "")+"bad\nkey1\n", "-q", "-", "hash:"+name); exit != 1 || out != want.String() || !strings.Contains(msg, "query error") {
 		t.Errorf("a value that is not UTF-8: exit %d, %d bytes, want %d; %.300s", exit, len(out), want.Len(), msg)
 	}
+	// Workers are busy with what follows when the error is fatal.
+	early := strings.Replace(keys.String(), "key5000\n", "bad\n", 1) + strings.Repeat("key7\n", 20_000)
+	for range 30 {
+		exit, out, msg := runTool(Postmap, strings.ReplaceAll(early, "k\xff\n", ""), "-q", "-", "hash:"+name)
+		if exit != 1 || strings.Count(out, "\n") != 5000 || strings.Count(msg, "query error") != 1 || strings.Count(msg, "\n") != 2 {
+			t.Fatalf("exit %d, %d answers; %.300s", exit, strings.Count(out, "\n"), msg)
+		}
+	}
+}
+
+// TestQueryManyEmpty: what is said about empty values is said in the order of the
+// keys.
+func TestQueryManyEmpty(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "m")
+	var keys, want strings.Builder
+	b := hashmap.NewBuilder(hashmap.Hash, nil)
+	for i := range 20_000 {
+		value := "value"
+		if i%3 == 1 {
+			value = ""
+			fmt.Fprintf(&want, "postmap: warning: table hash:%s.db: key key%d: empty string result is not allowed\n", name, i)
+			fmt.Fprintf(&want, "postmap: warning: table hash:%s.db should return NO RESULT in case of NOT FOUND\n", name)
+		}
+		if err := b.Add(fmt.Sprint("key", i), value); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&keys, "key%d\n", i)
+	}
+	if _, err := b.WriteFile(t.Context(), name+".db"); err != nil {
+		t.Fatal(err)
+	}
+	exit, _, msg := runTool(Postmap, keys.String(), "-q", "-", "hash:"+name)
+	if exit != 0 || msg != want.String() {
+		t.Errorf("exit %d; %d bytes of messages, want %d: %.300s", exit, len(msg), want.Len(), msg)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync"
 
 	"github.com/postfixkit/postfixkit/internal/casefold"
 )
@@ -44,10 +45,12 @@ func (s *searcher) answerAll(src io.Reader) (found bool, err error) {
 		pending []*batch
 		workers = runtime.GOMAXPROCS(0)
 		work    chan *batch // nil until batches are answered side by side
+		working sync.WaitGroup
 	)
 	defer func() {
 		if work != nil {
 			close(work)
+			working.Wait() // the tables are closed next
 		}
 	}()
 	finish := func() error {
@@ -86,7 +89,7 @@ func (s *searcher) answerAll(src io.Reader) (found bool, err error) {
 			if found && s.concurrent() {
 				work = make(chan *batch, workers)
 				for range workers {
-					go s.work(work)
+					working.Go(func() { s.work(work) })
 				}
 				in.size = batchSize
 			}
@@ -126,7 +129,11 @@ func (s *searcher) concurrent() bool {
 func (s *searcher) work(work <-chan *batch) {
 	for b := range work {
 		if b.alone = !s.silent(b); !b.alone {
-			s.answer(b)
+			b.split()
+			s.askTables(b)
+			if b.alone = b.needsWords(); !b.alone {
+				s.write(b)
+			}
 		}
 		b.done <- struct{}{}
 	}
