@@ -275,7 +275,7 @@ func cause(err error) string {
 	case errors.Is(err, hashmap.ErrUnknownFormat):
 		// The last part says what the file is and what it should be.
 		text = err.Error()
-		if i := strings.LastIndex(text, "it is a "); i >= 0 {
+		if i := strings.LastIndex(text, "it is "); i >= 0 {
 			return text[i:]
 		}
 		return text
