@@ -131,7 +131,7 @@ func Create(ctx context.Context, path string, opts *Options) (*File, error) {
 
 func (w *File) open(ctx context.Context) (err error) {
 	if !w.opts.Fresh {
-		if w.target, err = followLinks(w.path); err != nil {
+		if w.target, err = FollowLinks(w.path); err != nil {
 			return err
 		}
 	}
@@ -322,7 +322,8 @@ func (w *File) commit() (Result, error) {
 		w.discard()
 		return Result{}, err
 	}
-	if err := w.ops.syncDir(filepath.Dir(w.target)); err != nil {
+	dir, _ := filepath.Split(w.target) // filepath.Dir would shorten it
+	if err := w.ops.syncDir(dir + "."); err != nil {
 		w.f.Close()
 		return res, fmt.Errorf("replaced, but the folder could not be synced: %w", err)
 	}
@@ -466,16 +467,21 @@ func Update(ctx context.Context, path string, opts *Options, edit func(old []byt
 	return w.Commit()
 }
 
-// followLinks returns what path leads to when it is a symbolic link, which
-// need not exist.
-func followLinks(path string) (string, error) {
+// FollowLinks returns what path leads to when it is a symbolic link, which
+// need not exist. Links among the folders stay in the name: ".." after one is
+// not what the letters say, so nothing is shortened.
+func FollowLinks(path string) (string, error) {
 	for range 40 {
 		target, err := os.Readlink(path)
 		if err != nil { // not a link, or nothing there
 			return path, nil
 		}
 		if !filepath.IsAbs(target) {
-			target = filepath.Join(filepath.Dir(path), target)
+			dir, _ := filepath.Split(path)
+			if target != "" && os.IsPathSeparator(target[0]) { // Windows: from the root of the volume
+				dir = filepath.VolumeName(path)
+			}
+			target = dir + target
 		}
 		path = target
 	}

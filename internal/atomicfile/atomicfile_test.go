@@ -298,6 +298,72 @@ func TestKeeps(t *testing.T) {
 	}
 }
 
+// Relative links, whole chains of them, in folders that are reached through
+// links: what ".." means is decided by where the link really is.
+func TestLinksInLinkedFolders(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return
+	}
+	dir := t.TempDir()
+	for _, d := range []string{"etc", "etc/store", "srv/maps", "srv/store", "srv/other", "deep/store"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, to := range map[string]string{
+		"etc/maps":        "../srv/maps",
+		"srv/maps/t":      "../store/t",
+		"srv/maps/chain":  "../store/chain",
+		"srv/linked":      "../deep/store",
+		"srv/store/chain": "../linked/end", // srv/linked is deep/store
+		"deep/store/end":  "../../srv/other/end",
+	} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The names as given, not shortened by filepath.Join.
+	for _, c := range []struct{ path, real string }{
+		{"/etc/maps/t", "srv/store/t"},
+		{"/etc/maps/../store/t", "srv/store/t"},
+		{"/etc/maps/chain", "srv/other/end"},
+		{"/etc/maps/../linked/../store/plain", "deep/store/plain"},
+	} {
+		for _, exists := range []bool{false, true} {
+			content := fmt.Sprint(c, exists)
+			var synced string
+			o := realOps
+			o.syncDir = func(d string) error { synced = d; return realOps.syncDir(d) }
+			_, err := Update(ctx, dir+c.path, &Options{ops: &o}, func(_ []byte, there bool) ([]byte, error) {
+				if there != exists {
+					t.Errorf("%s: exists: %v", c.path, there)
+				}
+				return []byte(content), nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			real := filepath.Join(dir, c.real)
+			if got := read(t, real); got != content {
+				t.Errorf("%s: %s holds %q", c.path, c.real, got)
+			}
+			got, err := os.Stat(synced)
+			want, _ := os.Stat(filepath.Dir(real))
+			if err != nil || !os.SameFile(got, want) {
+				t.Errorf("%s: synced %s, %v", c.path, synced, err)
+			}
+		}
+		os.Remove(filepath.Join(dir, c.real))
+	}
+	if got := names(t, filepath.Join(dir, "etc/store")); got != "" {
+		t.Errorf("the wrong folder holds %s", got)
+	}
+	t.Chdir(dir + "/srv/maps")
+	if _, err := WriteFile(ctx, "t", nil, writeParts("here")); err != nil || read(t, dir+"/srv/store/t") != "here" {
+		t.Errorf("without a folder: %v", err)
+	}
+}
+
 func TestUpdate(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "f")
