@@ -23,9 +23,10 @@ type FileOptions struct {
 	// mode postmap gives it ([ModeFor]), and an existing one loses the rights
 	// of group and others that the source does not give.
 	Source fs.FileInfo
-	// Mode, when not 0, is the mode of the file, also of an existing one.
+	// Mode, when not 0, is the mode of the file, also of an existing one and of
+	// one that is overwritten in place.
 	Mode fs.FileMode
-	// Owner, when set, is the owner of the file, also of an existing one.
+	// Owner, when set, is the owner of the file, as Mode.
 	Owner *Owner
 	// InPlace says whether a file may be overwritten where it is.
 	InPlace InPlace
@@ -37,7 +38,8 @@ type FileOptions struct {
 	fault func(op string) error // tests make operations fail
 }
 
-// Owner is a numeric user and group; -1 for one that stays.
+// Owner is a numeric user and group; -1 for one that stays: what the existing
+// file has, the caller's for a new one.
 type Owner struct{ UID, GID int }
 
 // InPlace says whether a table may be overwritten where it is instead of being

@@ -59,13 +59,14 @@ type Options struct {
 	Mode fs.FileMode
 	// Owner is the owner of a file that does not exist yet; nil is the caller.
 	Owner *Owner
-	// SetMode and SetOwner give Mode and Owner to an existing file too.
+	// SetMode and SetOwner give Mode and Owner to an existing file too, also
+	// to one that is overwritten in place.
 	SetMode, SetOwner bool
 	// Clear is taken from the mode of an existing file.
 	Clear fs.FileMode
 	// Fresh gives an existing file Mode and Owner too, as if it were new, and
 	// replaces a symbolic link instead of its target (what postmap does for
-	// cdb).
+	// cdb). One that is overwritten in place keeps what it has.
 	Fresh bool
 	// InPlace says what to do where rename is impossible.
 	InPlace InPlace
@@ -79,7 +80,8 @@ type Options struct {
 	ops *ops // tests make single operations fail
 }
 
-// Owner is a numeric user and group.
+// Owner is a numeric user and group; -1 for one that stays: what an existing
+// file has, or the caller's.
 type Owner struct{ UID, GID int }
 
 // Result tells what a replacement did.
@@ -334,35 +336,103 @@ func (w *File) commit() (Result, error) {
 	return res, nil
 }
 
-// dress gives the new file what the old one has, or what was asked for.
-func (w *File) dress() error {
-	mode, owner := w.opts.Mode, w.opts.Owner
-	keep := w.old != nil && !w.opts.Fresh
-	if keep && !w.opts.SetMode {
+// wanted is the mode and owner the file gets; owner is nil when it is not to
+// be set.
+func (w *File) wanted() (mode fs.FileMode, owner *Owner) {
+	mode, owner = w.opts.Mode, w.opts.Owner
+	if w.old == nil {
+		return mode, owner
+	}
+	had := ownerOf(w.old)
+	if !w.opts.Fresh && !w.opts.SetMode {
 		mode = w.old.Mode() &^ w.opts.Clear
 	}
-	if keep && !w.opts.SetOwner {
-		owner = ownerOf(w.old)
-	}
-	if owner != nil {
-		now, err := w.f.Stat()
-		if err != nil {
-			return err
+	switch {
+	case !w.opts.Fresh && !w.opts.SetOwner:
+		owner = had
+	case owner != nil && had != nil:
+		o := *owner
+		if o.UID < 0 {
+			o.UID = had.UID
 		}
-		if have := ownerOf(now); have == nil || *have != *owner {
-			if err := w.ops.chown(w.f, owner.UID, owner.GID); err != nil {
-				return fmt.Errorf("cannot keep owner %d:%d: %w", owner.UID, owner.GID, err)
-			}
+		if o.GID < 0 {
+			o.GID = had.GID
+		}
+		owner = &o
+	}
+	return mode, owner
+}
+
+// modeBits are those that chmod sets.
+const modeBits = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
+
+// dress gives the new file what the old one has, or what was asked for.
+func (w *File) dress() error {
+	mode, owner := w.wanted()
+	if err := w.chown(w.f, owner); err != nil {
+		return err
+	}
+	if w.old != nil && !w.opts.Fresh {
+		// An access control list holds the mode, too: the new one is put in,
+		// so that nobody can open the file whom it keeps out.
+		if err := w.ops.copyAttrs(w.f, w.target, mode); err != nil {
+			return err
 		}
 	}
 	// After chown, which clears set-id bits; and independent of the umask.
-	if err := w.ops.chmod(w.f, mode&(fs.ModePerm|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky)); err != nil {
+	return w.ops.chmod(w.f, mode&modeBits)
+}
+
+// chown gives f to owner where it is not the owner's already.
+func (w *File) chown(f *os.File, owner *Owner) error {
+	if owner == nil {
+		return nil
+	}
+	now, err := f.Stat()
+	if err != nil {
 		return err
 	}
-	if keep {
-		return w.ops.copyAttrs(w.f, w.target)
+	have := ownerOf(now)
+	if have != nil && (owner.UID < 0 || owner.UID == have.UID) && (owner.GID < 0 || owner.GID == have.GID) {
+		return nil
+	}
+	if err := w.ops.chown(f, owner.UID, owner.GID); err != nil {
+		return fmt.Errorf("cannot set owner %d:%d: %w", owner.UID, owner.GID, err)
 	}
 	return nil
+}
+
+// redress gives a file that is overwritten in place what was asked for, and
+// returns how to undo that. What nothing was said about stays.
+func (w *File) redress(dst *os.File) (undo func() error, err error) {
+	undo = func() error { return nil }
+	was, err := dst.Stat()
+	if err != nil {
+		return undo, err
+	}
+	mode, owner := w.wanted()
+	if !w.opts.SetMode {
+		mode = was.Mode() &^ w.opts.Clear
+	}
+	if !w.opts.SetOwner {
+		owner = nil
+	}
+	had := ownerOf(was)
+	undo = func() error {
+		err := w.chown(dst, had)
+		if now, e := dst.Stat(); e != nil || now.Mode() != was.Mode() {
+			err = errors.Join(err, w.ops.chmod(dst, was.Mode()&modeBits))
+		}
+		return err
+	}
+	if err := w.chown(dst, owner); err != nil {
+		return undo, err
+	}
+	now, err := dst.Stat()
+	if err == nil && now.Mode()&modeBits != mode&modeBits {
+		err = w.ops.chmod(dst, mode&modeBits)
+	}
+	return undo, err
 }
 
 // overwrite copies the new content over the old one, in the file itself. What
@@ -382,15 +452,19 @@ func (w *File) overwrite() (err error) {
 	if err != nil {
 		return err
 	}
+	undress, err := w.redress(dst)
 	defer func() {
 		if err != nil {
 			_, e1 := dst.WriteAt(old, 0)
 			e2 := dst.Truncate(int64(len(old)))
-			if e := errors.Join(e1, e2); e != nil {
+			if e := errors.Join(e1, e2, undress()); e != nil {
 				err = fmt.Errorf("%w; and the old content could not be put back: %w", err, e)
 			}
 		}
 	}()
+	if err != nil {
+		return err
+	}
 	// What lies beyond the old end first: a full disk shows here.
 	shared := min(size, int64(len(old)))
 	if err := w.copyRange(dst, shared, size); err != nil {

@@ -72,11 +72,11 @@ func faulty(n int, fault error) (*ops, *int) {
 		}
 		return realOps.chmod(f, mode)
 	}
-	o.copyAttrs = func(f *os.File, from string) error {
+	o.copyAttrs = func(f *os.File, from string, mode fs.FileMode) error {
 		if hit() {
 			return fault
 		}
-		return realOps.copyAttrs(f, from)
+		return realOps.copyAttrs(f, from, mode)
 	}
 	o.rename = func(from, to string) error {
 		if hit() {
@@ -182,6 +182,91 @@ func TestEveryFault(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Mode and owner that were asked for are set in place too, and go back when a
+// later operation fails.
+func TestInPlaceModeAndOwner(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return
+	}
+	path := filepath.Join(t.TempDir(), "f")
+	was := &Owner{os.Getuid(), os.Getgid()}
+	other := was
+	if was.UID == 0 {
+		was, other = &Owner{3, 4}, &Owner{5, 6}
+	}
+	for _, c := range []struct {
+		opts  Options
+		mode  fs.FileMode
+		owner *Owner
+	}{
+		{Options{}, 0o664, was},
+		{Options{Mode: 0o600, Owner: other}, 0o664, was},
+		{Options{Mode: 0o600, SetMode: true}, 0o600, was},
+		{Options{Mode: 0o750, SetMode: true, Owner: other, SetOwner: true}, 0o750, other},
+		{Options{Mode: 0o600, Clear: 0o026}, 0o640, was},
+		{Options{Owner: &Owner{-1, other.GID}, SetOwner: true}, 0o664, &Owner{was.UID, other.GID}},
+		{Options{Owner: &Owner{other.UID, -1}, SetOwner: true}, 0o664, &Owner{other.UID, was.GID}},
+		{Options{Mode: 0o600, Fresh: true}, 0o664, was},
+		{Options{Mode: 0o600, Fresh: true, SetMode: true, Owner: &Owner{other.UID, -1}, SetOwner: true}, 0o600, &Owner{other.UID, was.GID}},
+	} {
+		for n := 1; ; n++ {
+			put(t, path, "old content", 0o664)
+			if err := os.Chown(path, was.UID, was.GID); err != nil {
+				t.Fatal(err)
+			}
+			opts := c.opts
+			var calls *int
+			opts.ops, calls = faulty(n, errFault)
+			opts.InPlace = InPlaceAlways
+			_, err := WriteFile(ctx, path, &opts, writeParts("new content, longer"))
+			fi, _ := os.Stat(path)
+			if *calls < n {
+				if err != nil || fi.Mode().Perm() != c.mode || *ownerOf(fi) != *c.owner {
+					t.Errorf("%+v: %v, mode %v, owner %v, want %v", c.opts, err, fi.Mode(), ownerOf(fi), c.owner)
+				}
+				break
+			}
+			if !errors.Is(err, errFault) || fi.Mode() != 0o664 || *ownerOf(fi) != *was || read(t, path) != "old content" {
+				t.Errorf("%+v, operation %d: %v, mode %v, owner %v, %q", c.opts, n, err, fi.Mode(), ownerOf(fi), read(t, path))
+			}
+		}
+	}
+}
+
+// Owner with a -1: that part stays, and is the caller's for a new file.
+func TestOwnerInParts(t *testing.T) {
+	if runtime.GOOS == "windows" || os.Getuid() != 0 {
+		return // only root gives files away
+	}
+	dir := t.TempDir()
+	for i, c := range []struct {
+		exists      bool
+		owner, want Owner
+	}{
+		{true, Owner{5, -1}, Owner{5, 4}},
+		{true, Owner{-1, 6}, Owner{3, 6}},
+		{true, Owner{-1, -1}, Owner{3, 4}},
+		{false, Owner{5, -1}, Owner{5, os.Getgid()}},
+		{false, Owner{-1, 6}, Owner{0, 6}},
+	} {
+		for _, fresh := range []bool{false, true} {
+			path := filepath.Join(dir, fmt.Sprint(i, fresh))
+			if c.exists {
+				put(t, path, "old", 0o644)
+				if err := os.Chown(path, 3, 4); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := WriteFile(ctx, path, &Options{Fresh: fresh, Owner: &c.owner, SetOwner: true}, writeParts("new")); err != nil {
+				t.Fatal(err)
+			}
+			if fi, _ := os.Stat(path); *ownerOf(fi) != c.want {
+				t.Errorf("%+v, fresh %v: got %v", c, fresh, ownerOf(fi))
+			}
+		}
 	}
 }
 

@@ -2,7 +2,9 @@ package atomicfile
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -10,8 +12,9 @@ import (
 
 // copyAttrs gives to the extended attributes of the file named from. One that
 // may not be set by this user, or that the file system does not know, is left
-// out: the kernel sets the important ones (security labels) by itself.
-func copyAttrs(to *os.File, from string) error {
+// out: the kernel sets the important ones (security labels) by itself. An access
+// control list gets the mode the file is to have.
+func copyAttrs(to *os.File, from string, mode fs.FileMode) error {
 	names, err := listAttrs(from)
 	if err != nil || len(names) == 0 {
 		return err
@@ -19,6 +22,9 @@ func copyAttrs(to *os.File, from string) error {
 	fd := int(to.Fd())
 	for _, name := range names {
 		value, err := getAttr(from, name)
+		if name == aclName {
+			setACLMode(value, mode)
+		}
 		if err == nil {
 			err = unix.Fsetxattr(fd, name, value, 0)
 		}
@@ -27,6 +33,46 @@ func copyAttrs(to *os.File, from string) error {
 		}
 	}
 	return nil
+}
+
+// aclName is the attribute with the access control list, acl(5): a version,
+// then entries of 8 bytes, all little endian: kind, rights, and for a named user
+// or group its number.
+const aclName = "system.posix_acl_access"
+
+// The kinds of entries that are part of the mode.
+const (
+	aclOwner = 0x01
+	aclGroup = 0x04
+	aclMask  = 0x10 // stands in the mode's place of the group, where there is one
+	aclOther = 0x20
+)
+
+// setACLMode changes the rights in a list as chmod(2) does.
+func setACLMode(list []byte, mode fs.FileMode) {
+	var group []byte
+	for i := 4; i+8 <= len(list); i += 8 {
+		rights := list[i+2 : i+4]
+		switch binary.LittleEndian.Uint16(list[i:]) {
+		case aclOwner:
+			setRights(rights, mode>>6)
+		case aclOther:
+			setRights(rights, mode)
+		case aclMask:
+			group = rights
+		case aclGroup:
+			if group == nil {
+				group = rights
+			}
+		}
+	}
+	if group != nil {
+		setRights(group, mode>>3)
+	}
+}
+
+func setRights(rights []byte, mode fs.FileMode) {
+	binary.LittleEndian.PutUint16(rights, uint16(mode&7))
 }
 
 func leaveOut(err error) bool {

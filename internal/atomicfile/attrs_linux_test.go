@@ -1,7 +1,9 @@
 package atomicfile
 
 import (
+	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +28,59 @@ func TestKeepsExtendedAttributes(t *testing.T) {
 	got, gotErr := getAttr(path, name)
 	if string(got) != string(want) || !errors.Is(gotErr, wantErr) || read(t, path) != "new" {
 		t.Errorf("got %q, %v; want %q, %v", got, gotErr, want, wantErr)
+	}
+}
+
+// aclFor is an access control list that gives user 7 these rights, with a mask
+// that does too.
+func aclFor(owner, named, group, other byte) []byte {
+	const none = "\xff\xff\xff\xff"
+	entry := func(kind, rights byte, id string) string { return string([]byte{kind, 0, rights, 0}) + id }
+	return []byte("\x02\x00\x00\x00" + entry(aclOwner, owner, none) + entry(0x02, named, "\x07\x00\x00\x00") +
+		entry(aclGroup, group, none) + entry(aclMask, named|group, none) + entry(aclOther, other, none))
+}
+
+// A file with an access control list has the mode that was asked for at each
+// moment, and the list is kept otherwise.
+func TestModeWithACL(t *testing.T) {
+	for _, c := range []struct {
+		opts    Options
+		mode    fs.FileMode
+		inPlace bool
+	}{
+		{Options{}, 0o664, false},
+		{Options{Mode: 0o600, SetMode: true}, 0o600, false},
+		{Options{Clear: 0o077}, 0o600, false},
+		{Options{Clear: 0o026}, 0o640, false},
+		{Options{Mode: 0o600, SetMode: true, InPlace: InPlaceAlways}, 0o600, true},
+		{Options{Clear: 0o077, InPlace: InPlaceAlways}, 0o600, true},
+	} {
+		path := filepath.Join(t.TempDir(), "f")
+		put(t, path, "old", 0o644)
+		if err := unix.Setxattr(path, aclName, aclFor(6, 6, 4, 4), 0); errors.Is(err, unix.ENOTSUP) {
+			t.Log("this file system has no access control lists")
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		o := realOps
+		o.chmod = func(f *os.File, mode fs.FileMode) error {
+			if fi, err := f.Stat(); !c.inPlace && (err != nil || fi.Mode()&^mode != 0) {
+				t.Errorf("%+v: for a moment the mode was %v", c.opts, fi.Mode())
+			}
+			return realOps.chmod(f, mode)
+		}
+		c.opts.ops = &o
+		if _, err := WriteFile(ctx, path, &c.opts, writeParts("new")); err != nil {
+			t.Fatal(err)
+		}
+		fi, _ := os.Stat(path)
+		want := aclFor(6, 6, 4, 4)
+		setACLMode(want, c.mode)
+		got, err := getAttr(path, aclName)
+		if err != nil || fi.Mode() != c.mode || !bytes.Equal(got, want) {
+			t.Errorf("%+v: mode %v, list % x (%v), want % x", c.opts, fi.Mode(), got, err, want)
+		}
 	}
 }
 

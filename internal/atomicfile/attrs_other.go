@@ -2,6 +2,9 @@
 
 package atomicfile
 
-import "os"
+import (
+	"io/fs"
+	"os"
+)
 
-func copyAttrs(*os.File, string) error { return nil }
+func copyAttrs(*os.File, string, fs.FileMode) error { return nil }

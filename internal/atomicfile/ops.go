@@ -18,7 +18,7 @@ type ops struct {
 	sync      func(f *os.File) error
 	chown     func(f *os.File, uid, gid int) error
 	chmod     func(f *os.File, mode fs.FileMode) error
-	copyAttrs func(to *os.File, from string) error
+	copyAttrs func(to *os.File, from string, mode fs.FileMode) error
 	close     func(f *os.File) error
 	rename    func(from, to string) error
 	syncDir   func(dir string) error
@@ -65,11 +65,13 @@ func (o *ops) failing(fault func(op string) error) *ops {
 		writeAt: func(f *os.File, p []byte, off int64) (int, error) {
 			return half(p, func(p []byte) (int, error) { return o.writeAt(f, p, off) })
 		},
-		truncate:  func(f *os.File, n int64) error { return do("truncate", func() error { return o.truncate(f, n) }) },
-		sync:      func(f *os.File) error { return do("sync", func() error { return o.sync(f) }) },
-		chown:     func(f *os.File, u, g int) error { return do("chown", func() error { return o.chown(f, u, g) }) },
-		chmod:     func(f *os.File, m fs.FileMode) error { return do("chmod", func() error { return o.chmod(f, m) }) },
-		copyAttrs: func(f *os.File, from string) error { return do("xattr", func() error { return o.copyAttrs(f, from) }) },
+		truncate: func(f *os.File, n int64) error { return do("truncate", func() error { return o.truncate(f, n) }) },
+		sync:     func(f *os.File) error { return do("sync", func() error { return o.sync(f) }) },
+		chown:    func(f *os.File, u, g int) error { return do("chown", func() error { return o.chown(f, u, g) }) },
+		chmod:    func(f *os.File, m fs.FileMode) error { return do("chmod", func() error { return o.chmod(f, m) }) },
+		copyAttrs: func(f *os.File, from string, m fs.FileMode) error {
+			return do("xattr", func() error { return o.copyAttrs(f, from, m) })
+		},
 		close: func(f *os.File) error { // gives up the descriptor also when it fails
 			err := o.close(f)
 			return cmp.Or(fault("close"), err)

@@ -181,15 +181,36 @@ func TestModeOwnerAndTightening(t *testing.T) {
 	if mode() != 0o640 {
 		t.Errorf("--mode 640: mode %v", mode())
 	}
-	exit, out, msg := runTool(Postmap, "", "--mode", "9", spec)
-	want(t, "--mode 9", exit, out, msg, 1, "", "~want an octal mode")
-	exit, out, msg = runTool(Postmap, "", "--owner", "no-such-user", spec)
-	want(t, "--owner no-such-user", exit, out, msg, 1, "", "~unknown user")
-	if os.Geteuid() == 0 {
-		exit, out, msg = runTool(Postmap, "", "--owner", "1:2", spec)
-		want(t, "--owner 1:2", exit, out, msg, 0, "", "")
-		if fi, _ := os.Stat(dir + "/m.db"); !ownedBy(fi, 1, 2) {
-			t.Error("--owner 1:2: another owner")
+	for _, bad := range []string{"9", "0", "00", "1000", "4755", "-1", "", "u+r", "777777777777777777777777"} {
+		exit, out, msg := runTool(Postmap, "", "--mode", bad, spec)
+		want(t, "--mode "+bad, exit, out, msg, 1, "", "~want an octal mode")
+	}
+	if mode() != 0o640 {
+		t.Errorf("after a bad --mode: mode %v", mode())
+	}
+	for _, bad := range []string{"no-such-user", "-1", "4294967295", "4294967296", "no-such-user:0"} {
+		exit, out, msg := runTool(Postmap, "", "--owner", bad, spec)
+		want(t, "--owner "+bad, exit, out, msg, 1, "", "~unknown user")
+	}
+	for _, bad := range []string{"0:no-such-group", "0:-1", ":4294967295"} {
+		exit, out, msg := runTool(Postmap, "", "--owner", bad, spec)
+		want(t, "--owner "+bad, exit, out, msg, 1, "", "~unknown group")
+	}
+	for _, bad := range []string{"", ":", "0:"} {
+		exit, out, msg := runTool(Postmap, "", "--owner", bad, spec)
+		want(t, "--owner "+bad, exit, out, msg, 1, "", "~want user, user:group or :group")
+	}
+	if os.Geteuid() != 0 {
+		return // only root gives files away
+	}
+	for _, c := range []struct {
+		owner    string
+		uid, gid uint32
+	}{{"1:2", 1, 2}, {"3", 3, 2}, {":5", 3, 5}, {"root", 0, 0}, {"7", 7, 0}} {
+		exit, out, msg := runTool(Postmap, "", "--owner", c.owner, spec)
+		want(t, "--owner "+c.owner, exit, out, msg, 0, "", "")
+		if fi, _ := os.Stat(dir + "/m.db"); !ownedBy(fi, c.uid, c.gid) {
+			t.Errorf("--owner %s: another owner", c.owner)
 		}
 	}
 }

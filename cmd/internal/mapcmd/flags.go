@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os/user"
 	"strconv"
 	"strings"
@@ -81,8 +82,8 @@ func definition(tool Tool) *getopt.Command {
 		both(getopt.Flag{Long: "if-stale", Help: "build only tables that are missing or older than their source"}),
 		both(getopt.Flag{Long: "convert", Arg: "table", Kind: getopt.File, Help: "fill the operand from this table, of any type, instead of a source"}),
 		both(getopt.Flag{Long: "to-text", Help: "print the entries of a table as a source"}),
-		both(getopt.Flag{Long: "mode", Arg: "octal", Help: "mode of the table"}),
-		both(getopt.Flag{Long: "owner", Arg: "user[:group]", Help: "owner of the table, names or numbers"}),
+		both(getopt.Flag{Long: "mode", Arg: "octal", Help: "mode of the table, 1 to 777"}),
+		both(getopt.Flag{Long: "owner", Arg: "user[:group]", Help: "owner of the table, names or numbers; a number alone leaves the group"}),
 		both(getopt.Flag{Long: "progress", Help: "show progress, also when standard error is no terminal"}),
 		both(getopt.Flag{Long: "json", Help: "messages about sources as JSON, one object per line"}),
 		alias(getopt.Flag{Long: "internal-keys", Help: "store names without their quotes, as Postfix before 3.12"}),
@@ -184,9 +185,9 @@ func (s *settings) apply(tool Tool, opts []getopt.Option) error {
 		case "to-text":
 			s.toText = true
 		case "mode":
-			var m uint64
-			if m, err = strconv.ParseUint(value, 8, 12); err != nil {
-				err = fmt.Errorf("--mode: want an octal mode such as 640, not %q", value)
+			m, perr := strconv.ParseUint(value, 8, 16)
+			if perr != nil || m == 0 || m > 0o777 {
+				err = fmt.Errorf("--mode: want an octal mode from 1 to 777, such as 640, not %q", value)
 			}
 			s.mode = fs.FileMode(m)
 		case "owner":
@@ -227,29 +228,50 @@ func (s *settings) conflicts(c *command) error {
 	return nil
 }
 
+// parseOwner reads "user", "user:group" or ":group". A user given by name
+// brings the user's group along; otherwise what is not said stays.
 func parseOwner(s string) (*atomicfile.Owner, error) {
 	name, group, hasGroup := strings.Cut(s, ":")
-	var o atomicfile.Owner
-	uid, err := strconv.Atoi(name)
-	if err != nil {
-		u, err := user.Lookup(name)
-		if err != nil {
-			return nil, fmt.Errorf("--owner: unknown user %q", name)
-		}
-		uid, _ = strconv.Atoi(u.Uid)
-		o.GID, _ = strconv.Atoi(u.Gid)
+	o := atomicfile.Owner{UID: -1, GID: -1}
+	if name == "" && !hasGroup || hasGroup && group == "" {
+		return nil, fmt.Errorf("--owner: want user, user:group or :group, not %q", s)
 	}
-	o.UID = uid
+	if name != "" {
+		id, isID := parseID(name)
+		if !isID {
+			u, err := user.Lookup(name)
+			if err == nil {
+				id, isID = parseID(u.Uid)
+				o.GID, _ = parseID(u.Gid)
+			}
+			if !isID {
+				return nil, fmt.Errorf("--owner: unknown user %q", name)
+			}
+		}
+		o.UID = id
+	}
 	if hasGroup {
-		gid, err := strconv.Atoi(group)
-		if err != nil {
+		id, isID := parseID(group)
+		if !isID {
 			g, err := user.LookupGroup(group)
-			if err != nil {
+			if err == nil {
+				id, isID = parseID(g.Gid)
+			}
+			if !isID {
 				return nil, fmt.Errorf("--owner: unknown group %q", group)
 			}
-			gid, _ = strconv.Atoi(g.Gid)
 		}
-		o.GID = gid
+		o.GID = id
 	}
 	return &o, nil
+}
+
+// parseID reads the number of a user or group. The largest one means "stays" to
+// the kernel, so it is nobody's.
+func parseID(s string) (id int, ok bool) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || n == math.MaxUint32 || n > math.MaxInt {
+		return -1, false
+	}
+	return int(n), true
 }
