@@ -32,7 +32,7 @@ type nfaState struct {
 }
 
 // maxCells bounds an nfa; larger patterns go to the backtracking matcher.
-const maxCells = 20_000
+const maxCells = 25_000
 
 // newNFA returns the graph of a pattern without backtracking features.
 func newNFA(root *pattern.Node) *nfa {
@@ -76,18 +76,23 @@ func (b *nfa) build(n *pattern.Node, next int32) int32 {
 		}
 		return b.add(nfaState{kind: nAssert, at: n.At, out: next})
 	case pattern.OpRepeat:
-		sub := n.Sub[0]
+		sub, least := n.Sub[0], n.Min
 		if n.Max < 0 {
 			loop := b.add(nfaState{kind: nSplit, alt: next})
-			b.states[loop].out = b.build(sub, loop)
+			first := b.build(sub, loop)
+			b.states[loop].out = first
 			next = loop
+			if least > 0 { // the copy in the loop is the last that has to be there
+				next = first
+				least--
+			}
 		}
 		for i := n.Min; i < n.Max; i++ {
 			s := b.build(sub, next)
 			// Leaving out the rest is the same as leaving out this copy.
 			next = b.add(nfaState{kind: nSplit, out: s, alt: next})
 		}
-		for i := 0; i < n.Min; i++ {
+		for range least {
 			next = b.build(sub, next)
 		}
 		return next

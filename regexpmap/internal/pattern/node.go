@@ -191,7 +191,7 @@ type Features struct {
 	NewlineEnd  bool // a newline that ends the text is special
 	NewlineIn   bool // BeginInner or EndInner: newlines in the text are special
 	EmptyLoop   bool // a loop whose body can match nothing: where it ends is told differently by package regexp
-	Cells       int  // nodes after writing out all counted repetitions, capped
+	Cells       int  // nodes after writing out all counted repetitions, and forks: no automaton has more states; capped
 	BranchReset bool
 }
 
@@ -224,6 +224,8 @@ func (f *Features) inspect(n *Node, seen []bool) int {
 			f.BranchReset = true
 		}
 		seen[n.Index] = true
+	case OpAlt:
+		cells = len(n.Sub)
 	case OpRepeat:
 		if n.Mode == Possessive {
 			f.Backtrack = true
