@@ -28,8 +28,11 @@
 //
 //   - (*UTF), (*UCP), newline, match and limit settings at the start of a
 //     pattern; the verbs (*COMMIT), (*PRUNE), (*SKIP), (*THEN); some \p
-//     properties; patterns so long that PCRE2 may refuse them, or that the
-//     graph the GNU C library makes for groups would have over 4,000 nodes.
+//     properties; patterns so long that PCRE2 may refuse them, that the graph
+//     the GNU C library makes for groups would have over 4,000 nodes, or that
+//     neither an automaton of 25,000 states nor a program of 200,000
+//     instructions holds them; over 200 repetitions of a repetition, as in
+//     a***.
 //   - What PCRE2 answers wrongly: an optional backreference inside an
 //     alternative of its own group, a possessive optional group behind a
 //     repeated byte.

@@ -211,6 +211,9 @@ func (p *parser) compile(r *Rule, t patternText) *pattern.Pattern {
 	tree, err := compile(p.table.dialect, r.Pattern, r.Flags)
 	if err == nil {
 		why := engine.Unsure(tree, false)
+		if why == "" && engine.TooLarge(tree) {
+			why = "trying it would need over 200,000 instructions"
+		}
 		if why == "" {
 			return tree
 		}

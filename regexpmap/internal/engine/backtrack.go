@@ -66,6 +66,9 @@ type machine struct {
 // place that has one, the longest match, and the first of that length.
 // The bounds are in m.slots, or m.best with longest.
 func (m *machine) run(prog *program, text []byte, longest bool, steps int) (bool, error) {
+	if prog.failed { // see TooLarge
+		return false, ErrLimit
+	}
 	m.prog, m.text = prog, text
 	n := prog.groups + 1
 	m.starts, m.regs = int32(2*n), int32(3*n)

@@ -64,8 +64,6 @@ type loop struct {
 	empties  bool // the body can match nothing
 }
 
-const maxProgram = 200_000
-
 type compiler struct {
 	p       *pattern.Pattern
 	prog    *program
@@ -77,6 +75,7 @@ type compiler struct {
 	queue   []int
 	open    []int // groups being matched, for (*ACCEPT)
 	accept  *[]int
+	nodes   int // written so far
 }
 
 // compileProgram writes the pattern as a program. Without captures only those
@@ -179,6 +178,9 @@ func (c *compiler) register(n int) int32 {
 }
 
 func (c *compiler) node(n *pattern.Node) {
+	if c.nodes++; c.nodes > maxProgram { // nothing, three times three times over, takes time, too
+		c.prog.failed = true
+	}
 	if c.prog.failed {
 		return
 	}
@@ -352,6 +354,10 @@ func (c *compiler) condition(n *pattern.Node) {
 	c.patch([]int{end})
 }
 
+// maxCopies is how often what is repeated is written out; more repetitions
+// are counted.
+const maxCopies = 3
+
 func (c *compiler) repeat(n *pattern.Node) {
 	if n.Max == 0 {
 		return // its groups can still be called
@@ -374,9 +380,8 @@ func (c *compiler) repeat(n *pattern.Node) {
 		return
 	}
 	lazy := n.Mode == pattern.Lazy
-	const copies = 3 // more repetitions than this are counted
 	switch {
-	case n.Max < 0 && n.Min <= copies:
+	case n.Max < 0 && n.Min <= maxCopies:
 		for i := 1; i < n.Min; i++ {
 			c.node(sub)
 		}
@@ -385,7 +390,7 @@ func (c *compiler) repeat(n *pattern.Node) {
 		} else {
 			c.star(sub, lazy)
 		}
-	case n.Max >= 0 && n.Max <= copies:
+	case n.Max >= 0 && n.Max <= maxCopies:
 		for i := 0; i < n.Min; i++ {
 			c.node(sub)
 		}
@@ -416,11 +421,15 @@ func flatten(n *pattern.Node) *pattern.Node {
 	star := func(n *pattern.Node) bool {
 		return n.Op == pattern.OpRepeat && n.Mode == pattern.Greedy && n.Min <= 1 && n.Max < 0
 	}
-	for star(n) && star(n.Sub[0]) && flatten(n.Sub[0]).Sub[0].Op == pattern.OpSet {
-		inner := n.Sub[0]
-		n = &pattern.Node{Op: pattern.OpRepeat, Min: n.Min * inner.Min, Max: -1, Sub: inner.Sub}
+	least, inner := 1, n
+	for star(inner) {
+		least *= inner.Min
+		inner = inner.Sub[0]
 	}
-	return n
+	if inner == n || inner.Op != pattern.OpSet {
+		return n
+	}
+	return &pattern.Node{Op: pattern.OpRepeat, Min: least, Max: -1, Sub: []*pattern.Node{inner}}
 }
 
 // star writes sub*: an iteration that matches nothing ends the loop.

@@ -43,7 +43,7 @@ type Regexp struct {
 // Compile prepares a pattern. It does little: engines come later.
 func Compile(p *pattern.Pattern) *Regexp {
 	r := &Regexp{pattern: p, features: p.Inspect()}
-	r.regular = !r.features.Backtrack && r.features.Cells <= maxCells
+	r.regular = regular(r.features)
 	r.oddGroups = r.regular && p.Posix && asserts(p.Root, true)
 	r.oddMatch = r.oddGroups && repeats(p.Root, pattern.OpAssert, false)
 	return r

@@ -113,14 +113,24 @@ func (p *pcreParser) groupLength(group int, calls []int) int {
 			return variable
 		}
 	}
-	return p.length(body, append(calls, group))
+	if k, ok := p.lengths[group]; ok {
+		return k
+	}
+	k := p.length(body, append(calls, group))
+	if k >= 0 { // all others end the measuring
+		p.lengths[group] = k
+	}
+	return k
 }
 
 func (p *pcreParser) sameLength(sub []*Node, calls []int) int {
 	length := p.length(sub[0], calls)
 	for _, s := range sub[1:] {
+		if length < 0 {
+			break // PCRE2 does not look at the others
+		}
 		switch k := p.length(s, calls); {
-		case k < variable:
+		case k < 0:
 			return k
 		case k != length:
 			return variable

@@ -86,3 +86,20 @@ func FuzzParsers(f *testing.F) {
 		}
 	})
 }
+
+// Measuring ends at the first branch without a length; PCRE2 10.42 says so.
+func TestLookbehindErrors(t *testing.T) {
+	for src, want := range map[string]string{
+		`(?<=(?:a*|(?5)))b`:                   "lookbehind assertion is not fixed length",
+		`(?<=(?:(?5)|a*))b`:                   "reference to non-existent subpattern",
+		`(?<=(?:a*|b{65535}b{65535}))b`:       "lookbehind assertion is not fixed length",
+		`(?<=(?:a|(?5)|bc))b`:                 "reference to non-existent subpattern",
+		`(?J)(?<a>x)(?<a>y)(?-J)(?<b>)(?<a>)`: "two named subpatterns have the same name (PCRE2_DUPNAMES not set)",
+		`(?|(?<a>x)|(?<b>y))`:                 "different names for subpatterns of the same number are not allowed",
+		`(?|(?<a>x)|(?<a>y))(?<a>z)`:          "two named subpatterns have the same name (PCRE2_DUPNAMES not set)",
+	} {
+		if _, err := ParsePCRE(src, PCREFlags{}); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", src, err, want)
+		}
+	}
+}

@@ -24,6 +24,7 @@ type PCREFlags struct {
 const (
 	pcreNestLimit   = 250
 	pcreNameLimit   = 32
+	pcreNamesLimit  = 10000
 	pcreRepeatLimit = 65535
 	pcreGroupLimit  = 65535
 	pcreSizeLimit   = 32 << 10 // of its code; PCRE2 refuses at twice that
@@ -36,7 +37,7 @@ func ParsePCRE(src string, flags PCREFlags) (*Pattern, error) {
 	if i := strings.IndexByte(src, 0); i >= 0 {
 		src = src[:i] // Postfix passes a C string
 	}
-	p := &pcreParser{src: src, PCREFlags: flags, bodies: map[int]*Node{}, refs: map[*Node]int{}}
+	p := &pcreParser{src: src, PCREFlags: flags, bodies: map[int]*Node{}, refs: map[*Node]int{}, lengths: map[int]int{}}
 	if err := p.startOptions(); err != nil {
 		return nil, err
 	}
@@ -83,11 +84,6 @@ func ParsePCRE(src string, flags PCREFlags) (*Pattern, error) {
 	return &Pattern{Root: root, Groups: p.groups}, nil
 }
 
-type pcreName struct {
-	name  string
-	group int
-}
-
 type lookbehind struct {
 	node   *Node
 	offset int
@@ -100,12 +96,15 @@ type pcreParser struct {
 	groups      int // opened so far
 	depth       int
 	lookDepth   int
-	names       []pcreName
+	names       map[string][]int // the groups of each name, in order
+	nameOf      map[int]string
+	namings     int
 	bodies      map[int]*Node // of groups, for calls; 0 is the whole pattern
 	looks       []lookbehind
 	checks      []func() error // what PCRE2 finds only when it generates code
 	resolvers   []func()       // of names, before lookbehinds are measured
 	keepInLook  bool
+	lengths     map[int]int // of groups that have one, for lookbehinds
 	badRef      int
 	dupNameUsed bool
 	refs        map[*Node]int // offsets of references, to groups by number or name
@@ -445,32 +444,30 @@ func (p *pcreParser) counts() (lo, hi int, ok bool, err error) {
 // declare gives the group about to be opened a name.
 func (p *pcreParser) declare(name string) error {
 	group := p.groups + 1
-	for i := range p.names {
-		n := &p.names[i]
+	for _, g := range p.names[name] {
 		switch {
-		case n.name == name && n.group == group:
+		case g == group: // by a sister in a branch-reset group
 			return nil
-		case n.name == name && !p.dupNames:
+		case !p.dupNames:
 			return p.fail("two named subpatterns have the same name (PCRE2_DUPNAMES not set)")
-		case n.name == name:
-			p.dupNameUsed = true
-		case n.group == group:
-			return p.fail("different names for subpatterns of the same number are not allowed")
 		}
+		p.dupNameUsed = true
 	}
-	p.names = append(p.names, pcreName{name: name, group: group})
+	if _, other := p.nameOf[group]; other {
+		return p.fail("different names for subpatterns of the same number are not allowed")
+	}
+	if p.namings++; p.namings > pcreNamesLimit {
+		return p.fail("too many named subpatterns (maximum 10000)")
+	}
+	if p.names == nil {
+		p.names, p.nameOf = map[string][]int{}, map[int]string{}
+	}
+	p.names[name], p.nameOf[group] = append(p.names[name], group), name
 	return nil
 }
 
 // named returns the groups of a name, in order.
-func (p *pcreParser) named(name string) (groups []int) {
-	for _, n := range p.names {
-		if n.name == name {
-			groups = append(groups, n.group)
-		}
-	}
-	return groups
-}
+func (p *pcreParser) named(name string) []int { return p.names[name] }
 
 // whenNamed arranges for set to be called once all names are known.
 func (p *pcreParser) whenNamed(name string, offset int, set func(groups []int)) {
@@ -622,7 +619,7 @@ func possessiveBehindByte(n *Node, before bool) (wrong, after bool) {
 			return true, false
 		}
 		wrong, after = possessiveBehindByte(n.Sub[0], before)
-		if !wrong && after && n.Max != 1 {
+		if !wrong && after && !before && n.Max != 1 { // it comes behind itself
 			wrong, _ = possessiveBehindByte(n.Sub[0], true)
 		}
 		return wrong, after || before && n.Min == 0

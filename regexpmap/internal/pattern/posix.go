@@ -25,6 +25,7 @@ const (
 	msgTooBig        = "Regular expression too big"
 	posixRepeatLimit = 32767
 	posixDepthLimit  = 2000
+	posixStackLimit  = 200
 )
 
 // ParsePosix reads an extended or basic POSIX regular expression the way
@@ -121,15 +122,16 @@ const (
 
 type posixParser struct {
 	PosixFlags
-	src    string
-	pos    int // behind the current token
-	start  int // of the current token
-	kind   tokenKind
-	c      byte // of tokByte, tokEscaped, tokBackref
-	at     At
-	set    Set
-	groups int
-	closed uint16 // groups 1..9 that may be referred to, as bits
+	src     string
+	pos     int // behind the current token
+	start   int // of the current token
+	kind    tokenKind
+	c       byte // of tokByte, tokEscaped, tokBackref
+	at      At
+	set     Set
+	groups  int
+	closed  uint16 // groups 1..9 that may be referred to, as bits
+	stacked int    // repetitions of repetitions
 }
 
 func (p *posixParser) fail(message string) error {
@@ -390,7 +392,15 @@ func (p *posixParser) piece(depth int) (*Node, error) {
 		return nil, p.fail(msgTrailing)
 	}
 	p.next(false)
-	for {
+	for first := true; ; first = false {
+		if !first {
+			if p.kind != tokStar && p.kind != tokPlus && p.kind != tokQuestion && p.kind != tokOpenDup {
+				return n, nil
+			}
+			if p.stacked++; p.stacked > posixStackLimit {
+				return nil, &Error{Offset: p.start, Message: "too many repetitions of repetitions", Unsupported: true}
+			}
+		}
 		switch p.kind {
 		case tokStar, tokPlus, tokQuestion:
 			lo, hi := 0, -1
