@@ -31,6 +31,14 @@ var slowCases = []struct {
 	{"overlapping-alternatives", `/^(?=(a|aa)+$)a/ x`, PCRE, strings.Repeat("a", 5000) + "!", false, true},
 	{"dots-everywhere", `/.*.*.*.*.*.*.*.*=(?!x).*y/ x`, PCRE, strings.Repeat("x", 100_000), false, true},
 	{"recursion", `/^(\((?:[^()]|(?1))*\))$/ x`, PCRE, strings.Repeat("(", 20_000), false, false},
+	{"recursion-of-atomic-groups", `/^(\((?>[^()]+|(?1))*\))x/ x`, PCRE, strings.Repeat("(", 20_000) + strings.Repeat(")", 20_000) + "x", true, false},
+	{"recursion-of-atomic-groups-50k", `/^(\((?>[^()]+|(?1))*\))x/ x`, PCRE, strings.Repeat("(", 50_000) + strings.Repeat(")", 50_000) + "x", true, false},
+	{"recursion-of-everything", `/\((?:[^()]+|(?R))*\)/ x`, PCRE, strings.Repeat("(", 50_000) + strings.Repeat(")", 50_000), true, false},
+	{"calls-deep-inside", `/^(?<A>a(?:(?&A)|(?:(?&B)|c)*))$(?(DEFINE)(?<B>b))/ x`, PCRE, strings.Repeat("a", 50_000) + strings.Repeat("c", 50_000) + "!", false, true},
+	{"atomic-groups-in-a-row", `/^(?>(a|b)|c)*+d/ x`, PCRE, strings.Repeat("ab", 50_000), false, false},
+	{"many-groups", `/(?<!x)(x)` + strings.Repeat("(a)?", 600) + `b/ x`, PCRE, strings.Repeat("x", 100_000), false, false},
+	{"many-groups-regexp", `/(x)\1` + strings.Repeat("()", 20_000) + `b/ x`, POSIX, strings.Repeat("x", 50_000), false, false},
+	{"lazy-run", `/(?<!x)a{30000}?b/ x`, PCRE, strings.Repeat("a", 100_000), false, true},
 	{"quadratic-starts", `/a*(?!x)b/ x`, PCRE, strings.Repeat("a", 100_000), false, true},
 }
 

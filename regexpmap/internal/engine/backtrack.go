@@ -34,7 +34,7 @@ const (
 	choiceRun  int32 = -2 // pc is the iRun; pos can shrink to low
 	choiceLazy int32 = -3 // pc is the iRunLazy; pos can grow to low
 	frameBack  int32 = -4 // the frame was pos
-	framesBack int32 = -5 // a frame was made
+	framesBack int32 = -5 // pos and pc are how long saved and frames were
 )
 
 // A frame is a subroutine call in progress.
@@ -60,6 +60,8 @@ type machine struct {
 	regs   int32 // first register
 	best   []int32
 	found  bool
+	kept   []uint32 // by slot: the last cut that kept its former value
+	cuts   uint32
 }
 
 // run looks for a match in text. With longest set it finds, at the leftmost
@@ -77,14 +79,12 @@ func (m *machine) run(prog *program, text []byte, longest bool, steps int) (bool
 		m.slots = make([]int32, size)
 	}
 	m.slots = m.slots[:size]
-	defer func() { // a hostile key must not hold memory for ever
-		if cap(m.stack) > 1<<16 {
-			m.stack = nil
-		}
-		if cap(m.saved) > 1<<16 {
-			m.saved, m.frames = nil, nil
-		}
-	}()
+	for i := range m.slots {
+		m.slots[i] = -1
+	}
+	if len(m.kept) < size {
+		m.kept, m.cuts = make([]uint32, size), 0
+	}
 	for start := 0; start <= len(text); start++ {
 		if start > 0 && prog.anchor {
 			break
@@ -92,9 +92,7 @@ func (m *machine) run(prog *program, text []byte, longest bool, steps int) (bool
 		if start < len(text) && !prog.first.Has(text[start]) || start == len(text) && prog.first != pattern.Any() {
 			continue
 		}
-		for i := range m.slots {
-			m.slots[i] = -1
-		}
+		// Going back all the way has made all slots -1 again.
 		m.stack, m.frames, m.saved = m.stack[:0], m.frames[:0], m.saved[:0]
 		m.frame, m.found = -1, false
 		ok, err := m.from(int32(start), longest, &steps)
@@ -103,6 +101,21 @@ func (m *machine) run(prog *program, text []byte, longest bool, steps int) (bool
 		}
 	}
 	return false, nil
+}
+
+// release gives a machine back. A hostile key must not hold memory for ever.
+func (m *machine) release() {
+	if cap(m.stack) > 1<<16 {
+		m.stack = nil
+	}
+	if cap(m.saved) > 1<<16 || cap(m.frames) > 1<<16 {
+		m.saved, m.frames = nil, nil
+	}
+	if cap(m.slots) > 1<<16 {
+		m.slots, m.best, m.kept = nil, nil, nil
+	}
+	m.prog, m.text = nil, nil
+	machines.Put(m)
 }
 
 func (m *machine) set(slot, value int32) {
@@ -125,21 +138,54 @@ func (m *machine) undo(e entry) {
 	case e.kind == frameBack:
 		m.frame = e.pos
 	case e.kind == framesBack:
-		m.frames = m.frames[:len(m.frames)-1]
+		m.frames = m.frames[:e.pc]
 		m.saved = m.saved[:e.pos]
 	}
 }
 
-// cut drops choices above height and keeps what must be undone.
-func (m *machine) cut(height int) {
+// cut drops choices above height, and keeps what must be undone. That is then
+// undone all at once, so of each slot only the oldest value is kept, and the
+// cuts around this one have little to look at again. It returns the number of
+// entries there were.
+func (m *machine) cut(height int) int {
+	looked := len(m.stack) - height
+	if m.cuts++; m.cuts == 0 {
+		clear(m.kept)
+		m.cuts = 1
+	}
 	out := height
+	frame := false
+	made := len(m.frames) // before
 	for _, e := range m.stack[height:] {
-		if e.kind >= 0 || e.kind <= frameBack {
-			m.stack[out] = e
-			out++
+		switch {
+		case e.kind >= 0:
+			if m.kept[e.kind] == m.cuts {
+				continue
+			}
+			m.kept[e.kind] = m.cuts
+		case e.kind == frameBack:
+			if frame {
+				continue
+			}
+			frame = true
+		case e.kind == framesBack:
+			if int(e.pc) >= made {
+				continue
+			}
+			made = int(e.pc)
+		default:
+			continue
 		}
+		m.stack[out] = e
+		out++
 	}
 	m.stack = m.stack[:out]
+	// Nobody goes back into calls that were made since and have returned.
+	if in := max(made, int(m.frame)+1); in < len(m.frames) {
+		m.saved = m.saved[:m.frames[in].saved]
+		m.frames = m.frames[:in]
+	}
+	return looked
 }
 
 func (m *machine) from(start int32, longest bool, budget *int) (bool, error) {
@@ -214,10 +260,12 @@ func (m *machine) from(start int32, longest bool, budget *int) (bool, error) {
 			if low > most {
 				goto fail
 			}
-			for ; i < low; i++ {
-				if !set.Has(text[i]) {
-					goto fail
-				}
+			for i < low && set.Has(text[i]) {
+				i++
+			}
+			steps -= int(i-pos) >> 3
+			if i < low {
+				goto fail
 			}
 			if i < most {
 				m.stack = append(m.stack, entry{kind: choiceLazy, pos: i, pc: pc, low: most})
@@ -293,10 +341,10 @@ func (m *machine) from(start int32, longest bool, budget *int) (bool, error) {
 			m.slots[r] = int32(len(m.stack))
 			pc++
 		case iCut:
-			m.cut(int(m.slots[m.regs+in.x]))
+			steps -= m.cut(int(m.slots[m.regs+in.x])) >> 3
 			pc++
 		case iCutBack:
-			m.cut(int(m.slots[m.regs+in.x]))
+			steps -= m.cut(int(m.slots[m.regs+in.x])) >> 3
 			pos = m.slots[m.regs+in.x+1]
 			pc++
 		case iStepBack:
@@ -318,6 +366,7 @@ func (m *machine) from(start int32, longest bool, budget *int) (bool, error) {
 			pc++
 		case iBackref, iBackrefFold:
 			ok := false
+			steps -= len(prog.lists[in.x]) >> 3
 			for _, g := range prog.lists[in.x] {
 				from, to := m.slots[2*g], m.slots[2*g+1]
 				if from < 0 {
@@ -337,6 +386,7 @@ func (m *machine) from(start int32, longest bool, budget *int) (bool, error) {
 			pc++
 		case iIfGroup:
 			pc++
+			steps -= len(prog.lists[in.x]) >> 3
 			if !m.anySet(prog.lists[in.x]) {
 				pc = in.y
 			}
@@ -346,28 +396,27 @@ func (m *machine) from(start int32, longest bool, budget *int) (bool, error) {
 				pc = in.y
 			}
 		case iCall:
-			for f := m.frame; f >= 0; f = m.frames[f].parent {
-				if m.frames[f].group == in.y {
-					if m.frames[f].pos == pos {
-						return false, ErrRecursion
-					}
-					break
-				}
+			inner := m.regs + in.z
+			if f := m.slots[inner]; f >= 0 && m.frames[f].pos == pos {
+				return false, ErrRecursion
 			}
-			m.stack = append(m.stack, entry{kind: framesBack, pos: int32(len(m.saved))}, entry{kind: frameBack, pos: m.frame})
+			m.stack = append(m.stack, entry{kind: framesBack, pos: int32(len(m.saved)), pc: int32(len(m.frames))}, entry{kind: frameBack, pos: m.frame})
 			m.frames = append(m.frames, frame{parent: m.frame, group: in.y, ret: pc + 1, pos: pos, saved: int32(len(m.saved)), height: int32(len(m.stack))})
 			m.saved = append(m.saved, m.slots...)
+			steps -= len(m.slots) >> 3
 			m.frame = int32(len(m.frames) - 1)
+			m.set(inner, m.frame) // until the return: it restores all slots
 			pc = in.x
 		case iReturn:
 			f := m.frames[m.frame]
+			steps -= len(m.slots) >> 3
 			for i, v := range m.saved[f.saved : int(f.saved)+len(m.slots)] {
 				if m.slots[i] != v {
 					m.set(int32(i), v)
 				}
 			}
 			if f.group == 0 {
-				m.cut(int(f.height)) // PCRE2 never goes back into (?R)
+				steps -= m.cut(int(f.height)) >> 3 // PCRE2 never goes back into (?R)
 			}
 			m.stack = append(m.stack, entry{kind: frameBack, pos: m.frame})
 			m.frame = f.parent

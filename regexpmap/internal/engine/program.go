@@ -11,7 +11,6 @@ type program struct {
 	groups int
 	inner  int32 // register of the last EndInner, or -1
 	regs   int   // registers for loops and cuts
-	calls  bool  // has subroutine calls
 	first  pattern.Set
 	anchor bool // can only match at the start of the text
 	failed bool // too large to write down
@@ -47,7 +46,7 @@ const (
 	iBackrefFold        //
 	iIfGroup            // any group of list x set, else y
 	iIfIn               // inside a call of a group of list x, else y; x < 0: any call
-	iCall               // subroutine at x, group y
+	iCall               // subroutine at x, group y; register z has the innermost call of the group
 	iReturn             //
 )
 
@@ -72,6 +71,7 @@ type compiler struct {
 	bodies  map[int]*pattern.Node
 	subs    map[int]int   // group -> address of its subroutine
 	pending map[int][]int // group -> calls to patch
+	callers map[int]int32 // group -> register of its innermost call
 	queue   []int
 	open    []int // groups being matched, for (*ACCEPT)
 	accept  *[]int
@@ -82,7 +82,7 @@ type compiler struct {
 // groups are recorded that the pattern itself refers to.
 func compileProgram(p *pattern.Pattern, captures bool) *program {
 	c := &compiler{p: p, prog: &program{inner: -1}, setAt: map[pattern.Set]int{}, wanted: make([]bool, p.Groups+1),
-		bodies: map[int]*pattern.Node{0: p.Root}, subs: map[int]int{}, pending: map[int][]int{}}
+		bodies: map[int]*pattern.Node{0: p.Root}, subs: map[int]int{}, pending: map[int][]int{}, callers: map[int]int32{}}
 	c.prog.groups = p.Groups
 	for i := range c.wanted {
 		c.wanted[i] = captures
@@ -246,11 +246,11 @@ func (c *compiler) node(n *pattern.Node) {
 	case pattern.OpCond:
 		c.condition(n)
 	case pattern.OpCall:
-		c.prog.calls = true
-		at := c.emit(inst{op: iCall, y: int32(n.Index)})
 		if _, ok := c.pending[n.Index]; !ok {
 			c.queue = append(c.queue, n.Index)
+			c.callers[n.Index] = c.register(1)
 		}
+		at := c.emit(inst{op: iCall, y: int32(n.Index), z: c.callers[n.Index]})
 		c.pending[n.Index] = append(c.pending[n.Index], at)
 		if address, ok := c.subs[n.Index]; ok && !c.prog.failed {
 			c.prog.code[at].x = int32(address)

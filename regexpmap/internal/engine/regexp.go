@@ -98,7 +98,7 @@ func (r *Regexp) Match(text []byte, groups int) (bool, error) {
 		r.verdicts.Store(prog)
 	}
 	m := machines.Get().(*machine)
-	defer machines.Put(m)
+	defer m.release()
 	return m.run(prog, text, false, Steps)
 }
 
@@ -140,7 +140,7 @@ func (r *Regexp) Groups(text []byte, groups int) (bounds []int, ok bool, err err
 	prog := r.full
 	r.mu.Unlock()
 	m := machines.Get().(*machine)
-	defer machines.Put(m)
+	defer m.release()
 	ok, err = m.run(prog, text, r.pattern.Posix, Steps)
 	if !ok || err != nil {
 		return nil, false, err
