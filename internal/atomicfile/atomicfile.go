@@ -21,7 +21,6 @@
 package atomicfile
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -46,6 +45,10 @@ const (
 // ErrNeedsInPlace is wrapped by the error for a file that cannot be replaced
 // by renaming when writing in place was not allowed.
 var ErrNeedsInPlace = errors.New("file cannot be replaced by renaming (bind mount or read-only folder); allow writing in place")
+
+// ErrChanged is wrapped by the error for a file that was changed, again and
+// again, by a program that does not wait for the lock.
+var ErrChanged = errors.New("file was changed meanwhile by a program that does not wait for the lock")
 
 // ErrLocked is wrapped by the error for a file that another writer kept locked
 // for longer than [Options.LockWait].
@@ -73,6 +76,11 @@ type Options struct {
 	// LockWait limits the wait for another writer; 0 means a minute.
 	LockWait time.Duration
 
+	// Before, when set, is called by Commit, the last time right before the
+	// file is replaced or overwritten. An error prevents that, and Commit
+	// returns it.
+	Before func() error
+
 	// Fault, when set, is asked before every operation and makes it fail; for
 	// tests of packages that write through this one.
 	Fault func(op string) error
@@ -97,7 +105,8 @@ type File struct {
 	target  string      // path with symbolic links followed
 	old     fs.FileInfo // nil: no such file yet
 	f       *os.File
-	aside   string // name of f beside the target; "" for a spool elsewhere
+	lock    *os.File // locked; is f when that will be renamed
+	aside   string   // name of lock beside the target; "" where none can be made
 	opts    Options
 	ops     *ops
 	pending bool
@@ -137,50 +146,50 @@ func (w *File) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	w.old, err = os.Lstat(w.target)
+	w.old, err = w.look()
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		w.old = nil
 	case err != nil:
 		return err
-	case !w.old.Mode().IsRegular() && !(w.opts.Fresh && w.old.Mode()&fs.ModeSymlink != 0):
+	case w.old != nil && !w.old.Mode().IsRegular() && !(w.opts.Fresh && w.old.Mode()&fs.ModeSymlink != 0):
 		return errors.New("not a regular file")
 	}
-	if w.opts.InPlace != InPlaceAlways {
-		aside := w.target + ".tmp"
-		f, err := w.lockAside(ctx, aside)
-		if err == nil {
-			w.f, w.aside = f, aside
-			// The file may have been replaced while we waited for the lock.
-			if w.old, err = os.Lstat(w.target); errors.Is(err, fs.ErrNotExist) {
-				w.old, err = nil, nil
-			}
-			if err != nil {
-				w.discard()
-			}
+	aside := w.target + ".tmp"
+	lock, err := w.lockAside(ctx, aside)
+	switch {
+	case err == nil:
+		w.lock, w.aside = lock, aside
+		// The file may have been replaced while we waited for the lock.
+		if w.old, err = w.look(); err != nil {
+			w.discard()
 			return err
 		}
-		if w.old == nil || !cannotCreate(err) {
-			return err
+		if w.old == nil || w.opts.InPlace != InPlaceAlways {
+			w.f = w.lock
+			return nil
 		}
-		if w.opts.InPlace != InPlaceNeeded {
-			return fmt.Errorf("%w: %w", ErrNeedsInPlace, err)
-		}
+	case w.old == nil || !cannotCreate(err):
+		return err
+	case w.opts.InPlace == InPlaceNever:
+		return fmt.Errorf("%w: %w", ErrNeedsInPlace, err)
 	}
-	if w.old == nil && w.opts.InPlace == InPlaceAlways {
-		// Nothing to write over yet: an ordinary new file.
-		w.opts.InPlace = InPlaceNever
-		return w.open(ctx)
+	if w.f, err = spool(); err != nil {
+		w.discard()
 	}
-	w.f, err = spool()
 	return err
 }
+
+// renames reports whether the new content is where it can be renamed.
+func (w *File) renames() bool { return w.f != nil && w.f == w.lock }
+
+// lastPause is the longest between two looks at a lock: short, or those who
+// came last would often get it first.
+const lastPause = 20 * time.Millisecond
 
 // lockAside opens and locks the file that will be renamed. A holder of the
 // lock may have renamed or removed it while we waited, hence the second look.
 func (w *File) lockAside(ctx context.Context, name string) (*os.File, error) {
 	deadline := time.Now().Add(w.opts.LockWait)
-	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+	for pause := time.Millisecond; ; pause = min(2*pause, lastPause) {
 		f, created, err := w.ops.openAside(name)
 		if err != nil {
 			return nil, err
@@ -189,10 +198,11 @@ func (w *File) lockAside(ctx context.Context, name string) (*os.File, error) {
 		if err == nil && locked {
 			if mine, e1 := f.Stat(); e1 == nil {
 				if named, e2 := os.Lstat(name); e2 == nil && os.SameFile(mine, named) {
-					if !created && !ours(mine) {
+					if !created && (!ours(mine) || mine.Mode()&0o200 == 0) {
 						// Somebody put it there, perhaps as another name of a
 						// file of ours that was to be damaged. It is not
-						// written to; a new one takes its place.
+						// written to; a new one takes its place. So with one
+						// that was ready to be renamed when its writer died.
 						err := os.Remove(name)
 						f.Close()
 						if err != nil {
@@ -215,14 +225,23 @@ func (w *File) lockAside(ctx context.Context, name string) (*os.File, error) {
 			return nil, err
 		case locked:
 			continue
-		case time.Now().After(deadline):
-			return nil, fmt.Errorf("%w (lock on %s)", ErrLocked, name)
 		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w (lock on %s): %w", ErrLocked, name, context.Cause(ctx))
-		case <-time.After(pause):
+		if err := w.wait(ctx, name, deadline, pause); err != nil {
+			return nil, err
 		}
+	}
+}
+
+// wait waits between two looks at the lock on the file called name.
+func (w *File) wait(ctx context.Context, name string, deadline time.Time, pause time.Duration) error {
+	if time.Now().After(deadline) {
+		return fmt.Errorf("%w (lock on %s)", ErrLocked, name)
+	}
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("%w (lock on %s): %w", ErrLocked, name, context.Cause(ctx))
+	case <-time.After(pause):
+		return nil
 	}
 }
 
@@ -243,7 +262,7 @@ const earlySync = 1 << 20
 func (w *File) Write(p []byte) (int, error) {
 	n, err := w.ops.write(w.f, p)
 	w.written += int64(n)
-	if err == nil && w.aside != "" && w.written-w.begun >= earlySync {
+	if err == nil && w.renames() && w.written-w.begun >= earlySync {
 		beginSync(w.f, w.begun, w.written-w.begun)
 		w.begun = w.written
 	}
@@ -271,8 +290,11 @@ func (w *File) discard() {
 	if w.aside != "" {
 		// Removed before the lock goes, or it might be somebody else's by then.
 		os.Remove(w.aside)
+		w.lock.Close()
 	}
-	w.f.Close()
+	if w.f != nil && w.f != w.lock {
+		w.f.Close()
+	}
 }
 
 // Commit makes the new content the file's. On an error before the file was
@@ -292,7 +314,11 @@ func (w *File) Commit() (Result, error) {
 
 func (w *File) commit() (Result, error) {
 	res := Result{Changed: true}
-	if w.aside == "" {
+	if err := w.before(); err != nil { // the file may be gone
+		w.discard()
+		return Result{}, err
+	}
+	if !w.renames() {
 		defer w.discard()
 		res.InPlace = true
 		return res, w.overwrite()
@@ -302,6 +328,10 @@ func (w *File) commit() (Result, error) {
 		return Result{}, err
 	}
 	if err := w.ops.sync(w.f); err != nil {
+		w.discard()
+		return Result{}, err
+	}
+	if err := w.before(); err != nil {
 		w.discard()
 		return Result{}, err
 	}
@@ -334,6 +364,13 @@ func (w *File) commit() (Result, error) {
 		w.ops.close(w.f)
 	}
 	return res, nil
+}
+
+func (w *File) before() error {
+	if w.opts.Before == nil {
+		return nil
+	}
+	return w.opts.Before()
 }
 
 // wanted is the mode and owner the file gets; owner is nil when it is not to
@@ -452,6 +489,9 @@ func (w *File) overwrite() (err error) {
 	if err != nil {
 		return err
 	}
+	if err := w.before(); err != nil { // reading it took its time
+		return err
+	}
 	undress, err := w.redress(dst)
 	defer func() {
 		if err != nil {
@@ -503,40 +543,6 @@ func WriteFile(ctx context.Context, path string, opts *Options, write func(io.Wr
 	defer w.Abort()
 	if err := write(w); err != nil {
 		return Result{}, err
-	}
-	return w.Commit()
-}
-
-// Update replaces the content of the file at path by what edit makes of it.
-// A file that does not exist is given to edit as nil with exists == false.
-// When edit returns what it was given nothing is written, and Result.Changed
-// is false. The lock is held from before the file is read until it is
-// replaced, so that two updates never lose one.
-func Update(ctx context.Context, path string, opts *Options, edit func(old []byte, exists bool) ([]byte, error)) (Result, error) {
-	w, err := Create(ctx, path, opts)
-	if err != nil {
-		return Result{}, err
-	}
-	defer w.Abort()
-	var old []byte
-	f, err := w.Old()
-	exists := err == nil
-	if exists {
-		old, err = io.ReadAll(f)
-		f.Close()
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Result{}, err
-	}
-	edited, err := edit(bytes.Clone(old), exists)
-	if err != nil {
-		return Result{}, err
-	}
-	if exists && bytes.Equal(old, edited) {
-		return Result{}, nil
-	}
-	if _, err := w.Write(edited); err != nil {
-		return Result{}, fmt.Errorf("replace %s: %w", path, err)
 	}
 	return w.Commit()
 }

@@ -10,8 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -472,33 +470,6 @@ func TestUpdate(t *testing.T) {
 	}
 	if read(t, path) != "1" || names(t, dir) != "f " {
 		t.Errorf("content %q, folder %q", read(t, path), names(t, dir))
-	}
-}
-
-func TestConcurrentUpdatesLoseNothing(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		return // no lock there, see tryLock
-	}
-	path := filepath.Join(t.TempDir(), "f")
-	put(t, path, "0", 0o644)
-	var wg sync.WaitGroup
-	const writers = 40
-	for range writers {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			_, err := Update(ctx, path, nil, func(old []byte, _ bool) ([]byte, error) {
-				n, err := strconv.Atoi(string(old))
-				return fmt.Append(nil, n+1), err
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		}()
-	}
-	wg.Wait()
-	if got := read(t, path); got != strconv.Itoa(writers) {
-		t.Errorf("counted to %s, want %d", got, writers)
 	}
 }
 

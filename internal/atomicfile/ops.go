@@ -89,6 +89,13 @@ func openAside(name string) (f *os.File, created bool, err error) {
 		return f, err == nil, err
 	}
 	f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|noFollow, mode)
+	if errors.Is(err, fs.ErrPermission) {
+		// Ready to be renamed, with the mode of a file that is only read: good
+		// enough to wait for its lock.
+		if r, e := os.OpenFile(name, os.O_RDONLY|noFollow, 0); e == nil {
+			return r, false, nil
+		}
+	}
 	return f, false, err
 }
 
