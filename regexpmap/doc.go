@@ -52,10 +52,12 @@
 // well under a microsecond in a hundred rules, in one or two in ten thousand.
 // Regular patterns, nearly all that are in use, take time linear in the length
 // of the key. The others run on a backtracking matcher with a budget of steps,
-// which is used up in about a third of a second. A rule that does so counts as
-// not satisfied, negated or not, which is what Postfix does when PCRE2 reports
-// "match limit exceeded"; [Options.Warn] is told. The budget is counted in
-// steps, not time: the same key has the same answer on a busy host.
+// which is used up in about a third of a second. So have regular ones, but only
+// thousands of states and keys of tens of kilobytes use it up. A rule that does
+// so counts as not satisfied, negated or not, which is what Postfix does when
+// PCRE2 reports "match limit exceeded"; [Options.Warn] is told. The budget is
+// counted in steps, not time, and what was looked up before makes no
+// difference: the same key has the same answer on a busy host.
 //
 // Ten thousand rules take about 0.2 s to parse and 8 MB to keep. What a rule
 // needs to be tried is made when it is tried first, some five to ten kilobytes

@@ -2,6 +2,7 @@ package regexpmap
 
 import (
 	"context"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -39,7 +40,19 @@ var slowCases = []struct {
 	{"many-groups", `/(?<!x)(x)` + strings.Repeat("(a)?", 600) + `b/ x`, PCRE, strings.Repeat("x", 100_000), false, false},
 	{"many-groups-regexp", `/(x)\1` + strings.Repeat("()", 20_000) + `b/ x`, POSIX, strings.Repeat("x", 50_000), false, false},
 	{"lazy-run", `/(?<!x)a{30000}?b/ x`, PCRE, strings.Repeat("a", 100_000), false, true},
+	{"automaton-of-9000-states", `/[ab]*a[ab]{9000}c/ x`, POSIX, coins(60_000), false, true}, // regexec: over 20 s, 4 GB
+	{"automaton-of-400-states", `/[ab]*a[ab]{400}c/ x`, POSIX, coins(60_000), false, false},
 	{"quadratic-starts", `/a*(?!x)b/ x`, PCRE, strings.Repeat("a", 100_000), false, true},
+}
+
+// coins returns n random letters, a or b.
+func coins(n int) string {
+	r := rand.New(rand.NewPCG(1, 1))
+	key := make([]byte, n)
+	for i := range key {
+		key[i] = "ab"[r.IntN(2)]
+	}
+	return string(key)
 }
 
 func slowTable(tb testing.TB, i int, limit *bool) *Table {

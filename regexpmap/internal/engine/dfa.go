@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,7 +18,17 @@ type dfa struct {
 	row   int // transitions of a state: one for each class of bytes, one for the end
 	mu    sync.Mutex
 	table atomic.Pointer[dfaTable]
+	spent int // on finding out transitions, in states
 }
+
+// StateSteps is how many states of an nfa may be looked at for one key. What a
+// transition that is known already saves does not count. Yet what was looked
+// up before makes no difference: a key so long that it could get to the limit
+// is matched with nothing remembered, and what it finds out is thrown away.
+const StateSteps = 5 * Steps
+
+// stepStates is how often a transition may count a state.
+const stepStates = 3
 
 // A dfaTable has the transitions between states. A state is the place of its
 // first transition, or one of the special ones below. When the table is full a
@@ -41,10 +52,14 @@ const (
 type dfaCache struct {
 	ids    map[string]uint32
 	states []dfaState
+	held   int // states in the sets
 	work   []int32
 	seen   []uint32
 	mark   uint32
 }
+
+// maxHeld bounds the memory of a table, eight bytes for each state in a set.
+const maxHeld = 1 << 20
 
 // A dfaState is a set of nfa states, and what the byte before it was as far as
 // assertions ask. Conditions are settled when the next byte is known.
@@ -165,7 +180,7 @@ func (d *dfa) intern(t *dfaTable, flags before) (*dfaTable, uint32) {
 		// unanchored search and an anchored one differ in their sets only.
 		flags = 0
 	}
-	slices.Sort(c.work)
+	d.sort(c)
 	key := make([]byte, 0, 4*len(c.work)+1)
 	for _, s := range c.work {
 		key = binary.LittleEndian.AppendUint32(key, uint32(s))
@@ -175,6 +190,7 @@ func (d *dfa) intern(t *dfaTable, flags before) (*dfaTable, uint32) {
 		return t, id
 	}
 	id := special + uint32(len(c.states)*d.row)
+	c.held += len(c.work)
 	c.states = append(c.states, dfaState{set: slices.Clone(c.work), flags: flags})
 	c.ids[string(key)] = id
 	if need := int(id) + d.row; need > len(t.next) {
@@ -188,6 +204,20 @@ func (d *dfa) intern(t *dfaTable, flags before) (*dfaTable, uint32) {
 	return t, id
 }
 
+// sort puts c.work in order, which its states are marked seen in.
+func (d *dfa) sort(c *dfaCache) {
+	if len(c.work) < len(c.seen)/8 {
+		slices.Sort(c.work)
+		return
+	}
+	c.work = c.work[:0]
+	for s, mark := range c.seen {
+		if mark == c.mark && d.nfa.states[s].kind != nSplit {
+			c.work = append(c.work, int32(s))
+		}
+	}
+}
+
 // step works out a transition; the class behind the last one is the end of the
 // text. It returns the table to go on with.
 func (d *dfa) step(old *dfaTable, from uint32, class int) (*dfaTable, uint32) {
@@ -195,7 +225,7 @@ func (d *dfa) step(old *dfaTable, from uint32, class int) (*dfaTable, uint32) {
 	defer d.mu.Unlock()
 	t := d.table.Load()
 	state := old.cache.states[int(from-special)/d.row]
-	if t.cache == old.cache && len(t.cache.states) >= d.limit {
+	if t.cache == old.cache && (len(t.cache.states) >= d.limit || t.cache.held > maxHeld) {
 		// Start afresh.
 		t = d.newTable()
 		d.table.Store(t)
@@ -227,13 +257,15 @@ func (d *dfa) step(old *dfaTable, from uint32, class int) (*dfaTable, uint32) {
 			flags |= beforeWord
 		}
 	}
-	// Settle the assertions of this state.
-	c.begin()
-	around := uint16(state.flags)<<8 | uint16(a)
-	for _, s := range state.set {
-		d.visit(c, s, around, true)
+	now := state.set
+	if n.words || n.lines { // settle the assertions of this state
+		c.begin()
+		around := uint16(state.flags)<<8 | uint16(a)
+		for _, s := range state.set {
+			d.visit(c, s, around, true)
+		}
+		now = slices.Clone(c.work)
 	}
-	now := slices.Clone(c.work)
 	c.begin()
 	for _, s := range now {
 		st := &n.states[s]
@@ -247,17 +279,28 @@ func (d *dfa) step(old *dfaTable, from uint32, class int) (*dfaTable, uint32) {
 	if !n.anchor && !end {
 		d.visit(c, n.start, 0, false) // a match may begin behind any byte
 	}
+	d.spent += len(state.set) + len(now) + len(c.work)
 	t, to := d.intern(t, flags)
 	t.next[int(from)+class].Store(to)
 	return t, to
 }
 
-// match reports whether text has a match.
-func (d *dfa) match(text []byte) bool {
+// match reports whether text has a match. The error is [ErrLimit].
+func (d *dfa) match(text []byte) (bool, error) {
+	if len(text) > StateSteps/stepStates/len(d.nfa.states) {
+		afresh := newDFA(d.nfa, d.limit)
+		return afresh.run(text, StateSteps)
+	}
+	return d.run(text, math.MaxInt)
+}
+
+// run is match. It gives up when the transitions this dfa has found out, all
+// lookups together, have cost more than the budget.
+func (d *dfa) run(text []byte, budget int) (bool, error) {
 	t := d.table.Load()
 	s := t.start
 	if s < special {
-		return s == matched
+		return s == matched, nil
 	}
 	class := &d.nfa.class
 	next := t.next
@@ -266,11 +309,13 @@ func (d *dfa) match(text []byte) bool {
 		to := next[int(s)+k].Load()
 		if to < special {
 			if to == unknown {
-				t, to = d.step(t, s, k)
+				if t, to = d.step(t, s, k); budget < math.MaxInt && d.spent > budget {
+					return false, ErrLimit
+				}
 				next = t.next
 			}
 			if to < special {
-				return to == matched
+				return to == matched, nil
 			}
 		}
 		s = to
@@ -280,5 +325,5 @@ func (d *dfa) match(text []byte) bool {
 	if to == unknown {
 		_, to = d.step(t, s, k)
 	}
-	return to == matched
+	return to == matched, nil
 }

@@ -52,8 +52,9 @@ func TestEnginesAgree(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, _ := re.Match(text, 0)
-			if got != want || small.match(text) != want || (std.groups(text) != nil) != want {
-				t.Fatalf("%q: automaton %v, small %v, regexp %v, backtracking %v", text, got, small.match(text), std.groups(text), want)
+			smallGot, _ := small.match(text)
+			if got != want || smallGot != want || (std.groups(text) != nil) != want {
+				t.Fatalf("%q: automaton %v, small %v, regexp %v, backtracking %v", text, got, smallGot, std.groups(text), want)
 			}
 			if ok, _ := m.run(full, text, p.Posix, Steps); ok && !p.Posix {
 				bounds := std.groups(text)
@@ -94,7 +95,7 @@ func TestLimit(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.src, err, c.want)
 		}
 	}
-	// Regular ones need no budget.
+	// Regular ones are far from theirs.
 	p, err := pattern.ParsePCRE(`^(((a{1,50}){1,50}b)+)+$`, pattern.PCREFlags{})
 	if err != nil {
 		t.Fatal(err)
@@ -129,5 +130,39 @@ func BenchmarkMatch(b *testing.B) {
 				re.Match(text, 0)
 			}
 		})
+	}
+}
+
+// Whether a key is at the limit, and where, does not depend on what was looked
+// up before.
+func TestLimitOfAutomaton(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	text := make([]byte, 60_000)
+	for i := range text {
+		text[i] = "ab"[r.IntN(2)]
+	}
+	limits, answers := 0, 0
+	for _, count := range []string{"300", "2400"} {
+		p, err := pattern.ParsePCRE("[ab]*a[ab]{"+count+"}c", pattern.PCREFlags{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		used := Compile(p)
+		for _, length := range []int{2_000, 25_000, 60_000} {
+			for from := 0; from+length <= len(text) && from < 2*length; from += length {
+				_, want := Compile(p).Match(text[from:from+length], 0)
+				if ok, err := used.Match(text[from:from+length], 0); ok || err != want {
+					t.Fatalf("%s times, from %d, %d bytes: %v, %v at first", count, from, length, err, want)
+				}
+				if want != nil {
+					limits++
+				} else {
+					answers++
+				}
+			}
+		}
+	}
+	if limits == 0 || answers == 0 {
+		t.Errorf("%d times at the limit, %d times not", limits, answers)
 	}
 }

@@ -97,7 +97,7 @@ func FuzzGNU(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if want := newDFA(newNFA(p.Root), statesKept).match([]byte(text)); got != want && !p.Inspect().NewlineIn {
+		if want, _ := newDFA(newNFA(p.Root), statesKept).match([]byte(text)); got != want && !p.Inspect().NewlineIn {
 			t.Fatalf("%q on %q: graph %v, automaton %v", src, text, got, want)
 		}
 		if full := newGNU(p, true); full != nil {

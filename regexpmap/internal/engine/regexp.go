@@ -90,7 +90,7 @@ func (r *Regexp) Match(text []byte, groups int) (bool, error) {
 		if d == nil {
 			d = r.newAutomaton()
 		}
-		return d.match(text), nil
+		return d.match(text)
 	}
 	prog := r.verdicts.Load()
 	if prog == nil {
