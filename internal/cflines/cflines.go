@@ -25,6 +25,7 @@ package cflines
 import (
 	"bytes"
 	"iter"
+	"slices"
 
 	"github.com/postfixkit/postfixkit/diag"
 )
@@ -192,9 +193,16 @@ func (it Item) Pieces(src []byte) iter.Seq[Piece] {
 // A Text is the joined text of a logical line that remembers where its bytes
 // come from.
 type Text struct {
-	Bytes  []byte  // aliases the source when there is only one piece
-	pieces []Piece // in order
-	first  Piece   // used instead of pieces when there is only one
+	Bytes  []byte        // aliases the source when there is only one piece
+	pieces []placedPiece // in order
+	first  Piece         // used instead of pieces when there is only one
+}
+
+// A placedPiece is a Piece, which is not empty, with its place in the joined
+// text.
+type placedPiece struct {
+	Piece
+	at int
 }
 
 // Text returns the joined text of a Logical item of src.
@@ -207,9 +215,9 @@ func (it Item) Text(src []byte) Text {
 			t.first, t.Bytes = p, src[p.Start:p.End:p.End]
 			continue
 		case 2:
-			t.pieces = append(t.pieces, t.first)
+			t.pieces = append(t.pieces, placedPiece{t.first, 0})
 		}
-		t.pieces = append(t.pieces, p)
+		t.pieces = append(t.pieces, placedPiece{p, len(t.Bytes)})
 		t.Bytes = append(t.Bytes, src[p.Start:p.End]...)
 	}
 	return t
@@ -227,14 +235,12 @@ func (t Text) LastLine() int {
 // i == len(t.Bytes) it is the place just past the last byte.
 func (t Text) Pos(i int) diag.Position {
 	p := t.first
-	for _, q := range t.pieces {
-		p = q
-		if i < q.End-q.Start {
-			break
+	if len(t.pieces) > 0 {
+		k, found := slices.BinarySearchFunc(t.pieces, i, func(p placedPiece, i int) int { return p.at - i })
+		if !found {
+			k = max(k-1, 0)
 		}
-		if i -= q.End - q.Start; i == 0 && q == t.pieces[len(t.pieces)-1] {
-			i = q.End - q.Start
-		}
+		p, i = t.pieces[k].Piece, i-t.pieces[k].at
 	}
 	return diag.Position{Offset: p.Start + i, Line: p.Line, Col: i + 1}
 }

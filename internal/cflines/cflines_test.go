@@ -204,6 +204,22 @@ func TestSpan(t *testing.T) {
 	}
 }
 
+// The places of a line of very many pieces: without a search each would be
+// found by looking at all pieces before it, 10¹¹ in all.
+func TestManyPieces(t *testing.T) {
+	const n = 500_000
+	src := []byte("a" + strings.Repeat("\n b\n#", n))
+	for it := range Split(src) {
+		text := it.Text(src)
+		for i := range n {
+			if p := text.Pos(2 * (i + 1)); p.Line != 2*(i+1) || p.Col != 2 || p.Offset != 5*i+3 {
+				t.Fatalf("byte %d at %+v", 2*(i+1), p)
+			}
+		}
+		break
+	}
+}
+
 func FuzzLines(f *testing.F) {
 	for _, c := range cases {
 		f.Add([]byte(c))
