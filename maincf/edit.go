@@ -68,37 +68,21 @@ func (f *File) Set(name, value string) error {
 // Delete removes every assignment of name, with the comments inside its value,
 // and returns how many there were. Comments above it stay.
 func (f *File) Delete(name string) (n int) {
-	return f.deleteWhere(func(a *Assignment) bool { return a.Name() == name })
+	return f.replaceWhere(name, nil, func(*Assignment) []Entry { return nil })
 }
 
 // FoldDuplicates removes every assignment of name that a later one overrides,
 // and returns how many there were. The value does not change. See
 // [File.Check], which finds them.
 func (f *File) FoldDuplicates(name string) (n int) {
-	last := f.Find(name)
-	return f.deleteWhere(func(a *Assignment) bool { return a != last && a.Name() == name })
-}
-
-func (f *File) deleteWhere(match func(*Assignment) bool) (n int) {
-	for i := 0; i < len(f.entries); i++ {
-		if a, ok := f.entries[i].(*Assignment); ok && match(a) {
-			f.splice(i, 1)
-			n++
-			i--
-		}
-	}
-	return n
+	return f.replaceWhere(name, f.Find(name), func(*Assignment) []Entry { return nil })
 }
 
 // CommentOut puts "#" before every line of every assignment of name and
 // returns how many assignments there were. Comments inside a value stay as
 // they are. [File.Uncomment] is the way back.
 func (f *File) CommentOut(name string) (n int) {
-	for i := 0; i < len(f.entries); i++ {
-		a, ok := f.entries[i].(*Assignment)
-		if !ok || a.Name() != name {
-			continue
-		}
+	return f.replaceWhere(name, nil, func(a *Assignment) []Entry {
 		var text strings.Builder
 		for line := range strings.Lines(a.raw) {
 			if t := trim(line); t != "" && t[0] != '#' {
@@ -106,12 +90,52 @@ func (f *File) CommentOut(name string) (n int) {
 			}
 			text.WriteString(line)
 		}
-		entries := parseEntries(text.String())
-		f.splice(i, 1, entries...)
-		i += len(entries) - 1
-		n++
+		return parseEntries(text.String())
+	})
+}
+
+// replaceWhere puts entries that are no assignments in the place of every
+// assignment of name but keep, in one pass, and returns how many there were.
+func (f *File) replaceWhere(name string, keep *Assignment, with func(*Assignment) []Entry) (n int) {
+	if f.Find(name) == nil {
+		return 0
+	}
+	var all []Entry
+	at := diag.Position{Line: 1, Col: 1}
+	for i, e := range f.entries {
+		a, ok := e.(*Assignment)
+		if !ok || a == keep || a.Name() != name {
+			if n > 0 {
+				at = put(e, at)
+				all = append(all, e)
+			}
+			continue
+		}
+		if n++; n == 1 {
+			all = append(make([]Entry, 0, len(f.entries)), f.entries[:i]...)
+			at = e.Span().Start
+		}
+		for _, w := range with(a) {
+			at = put(w, at)
+			all = append(all, w)
+		}
+	}
+	if n == 0 {
+		return 0
+	}
+	f.src, f.entries, f.size = "", all, at.Offset
+	if keep == nil {
+		delete(f.names(), name)
 	}
 	return n
+}
+
+// put sets an entry at a place, which is the start of a line, and returns
+// where the next one starts.
+func put(e Entry, at diag.Position) diag.Position {
+	b := e.base()
+	b.offset, b.line = at.Offset, at.Line
+	return b.end()
 }
 
 // Uncomment brings back the last commented-out setting of name: a comment line
@@ -125,7 +149,9 @@ func (f *File) Uncomment(name string) bool {
 		if !ok || name == "" || disabledName(c) != name {
 			continue
 		}
-		text := c.raw[strings.Index(c.raw, name):]
+		var text strings.Builder
+		line := c.raw[strings.Index(c.raw, name):]
+		text.WriteString(line)
 		end := i + 1
 		for ; end < len(f.entries); end++ {
 			more, ok := f.entries[end].(*Comment)
@@ -133,15 +159,17 @@ func (f *File) Uncomment(name string) bool {
 				break
 			}
 			rest := strings.TrimPrefix(more.raw, "#")
-			if !continues(rest, strings.HasSuffix(trim(text), ",") || strings.HasSuffix(trim(text), "=")) {
+			before := trimRight(line)
+			if !continues(rest, strings.HasSuffix(before, ",") || strings.HasSuffix(before, "=")) {
 				break
 			}
-			text += rest
+			line = rest
+			text.WriteString(line)
 		}
 		if f.looseAfter(end) {
 			return false
 		}
-		f.splice(i, end-i, parseEntries(text)...)
+		f.splice(i, end-i, parseEntries(text.String())...)
 		return true
 	}
 	return false
@@ -277,18 +305,16 @@ func (f *File) replaceRaw(a *Assignment, raw string) {
 	f.splice(i, 1, entries...)
 }
 
-// splice replaces n entries at i and moves the ones behind.
+// splice replaces n entries at i and moves the ones behind. An assignment may
+// go only when another of its name, or itself, comes instead.
 func (f *File) splice(i, n int, entries ...Entry) {
 	f.src = ""
 	at := diag.Position{Line: 1, Col: 1}
 	if i > 0 {
-		at = f.entries[i-1].Span().End
+		at = f.entries[i-1].base().end()
 	}
 	for _, e := range entries {
-		b := e.base()
-		b.offset, b.line = at.Offset, at.Line
-		at.Offset += len(b.raw)
-		at.Line += strings.Count(b.raw, "\n")
+		at = put(e, at)
 	}
 	if behind := f.entries[i+n:]; len(behind) > 0 {
 		old := behind[0].base()
@@ -297,7 +323,18 @@ func (f *File) splice(i, n int, entries ...Entry) {
 	f.entries = slices.Replace(f.entries, i, i+n, entries...)
 	f.size = 0
 	if k := len(f.entries); k > 0 {
-		f.size = f.entries[k-1].Span().End.Offset
+		f.size = f.entries[k-1].base().end().Offset
+	}
+	if f.last.Load() == nil {
+		return
+	}
+	last := f.names()
+	for _, e := range entries {
+		if a, ok := e.(*Assignment); ok {
+			if old := last[a.Name()]; old == nil || old.offset < a.offset {
+				last[a.Name()] = a
+			}
+		}
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/postfixkit/postfixkit/diag"
 	"github.com/postfixkit/postfixkit/internal/cflines"
@@ -20,6 +22,10 @@ type File struct {
 	entries []Entry
 	size    int
 	src     string // the whole file while it is as parsed, else ""
+
+	// last has the assignment that counts for every name. It is made when a
+	// name is looked for first, by whichever reader comes, and edits keep it.
+	last atomic.Pointer[map[string]*Assignment]
 }
 
 // An Entry is a stretch of a File: an *[Assignment], a *[Comment], a *[Blank]
@@ -48,6 +54,11 @@ func (n *node) Raw() string { return n.raw }
 
 // Span returns the place of the entry in the file.
 func (n *node) Span() diag.Span { return diag.Span{Start: n.at(0), End: n.at(len(n.raw))} }
+
+// end returns where the next entry starts, or would start.
+func (n *node) end() diag.Position {
+	return diag.Position{Offset: n.offset + len(n.raw), Line: n.line + strings.Count(n.raw, "\n"), Col: 1}
+}
 
 // at returns the position of raw[i:].
 func (n *node) at(i int) diag.Position {
@@ -124,23 +135,70 @@ func (a *Assignment) ValueSpan() diag.Span {
 }
 
 // ItemSpan returns the place of item i of [Assignment.Items]. For an i that
-// does not exist it is the place of the value.
+// does not exist it is the place of the value. It looks through the whole
+// value: for all items use [Assignment.ItemSpans].
 func (a *Assignment) ItemSpan(i int) diag.Span {
-	l := a.list()
-	if i < 0 || i >= len(l.items) {
+	spans := a.ItemSpans()
+	if i < 0 || i >= len(spans) {
 		return a.ValueSpan()
 	}
-	return diag.Span{Start: a.at(l.items[i].start), End: a.at(l.items[i].end)}
+	return spans[i]
+}
+
+// ItemSpans returns the places of all items of [Assignment.Items].
+func (a *Assignment) ItemSpans() []diag.Span {
+	var spans []diag.Span
+	p := a.places()
+	for at, item := range table.Elements(a.Value()) {
+		spans = append(spans, p.span(at, at+len(item)))
+	}
+	return spans
 }
 
 // ValuePos returns the position in the file of byte i of Value.
-func (a *Assignment) ValuePos(i int) diag.Position {
-	if !a.multi {
-		return a.at(min(int(a.valStart)+max(i, 0), int(a.valEnd)))
+func (a *Assignment) ValuePos(i int) diag.Position { return a.places().pos(max(i, 0)) }
+
+// places tells where the bytes of a value stand. It joins the lines of the
+// value once.
+type places struct {
+	a     *Assignment
+	text  cflines.Text // when there is more than one line
+	first int          // index in text of the first byte of the value
+}
+
+func (a *Assignment) places() places {
+	p := places{a: a}
+	if a.multi {
+		p.text = a.text()
+		p.first = a.joinedEq(p.text) + 1
+		for p.first < len(p.text.Bytes) && cflines.IsSpace(p.text.Bytes[p.first]) {
+			p.first++
+		}
 	}
-	text := a.text()
-	lead := len(text.Bytes[a.joinedEq(text)+1:]) - len(cflines.TrimLeft(text.Bytes[a.joinedEq(text)+1:]))
-	return a.at(text.Pos(a.joinedEq(text) + 1 + lead + max(i, 0)).Offset)
+	return p
+}
+
+// raw returns the place of byte i of the value in the raw text.
+func (p places) raw(i int) diag.Position {
+	if p.a.multi {
+		return p.text.Pos(min(p.first+i, len(p.text.Bytes)))
+	}
+	at := min(int(p.a.valStart)+i, int(p.a.valEnd))
+	return diag.Position{Offset: at, Line: 1, Col: at + 1}
+}
+
+// pos returns the place of byte i of the value in the file.
+func (p places) pos(i int) diag.Position {
+	at := p.raw(i)
+	return diag.Position{Offset: p.a.offset + at.Offset, Line: p.a.line + at.Line - 1, Col: at.Col}
+}
+
+// span returns the place of bytes start to end, which is behind start.
+func (p places) span(start, end int) diag.Span {
+	s := diag.Span{Start: p.pos(start), End: p.pos(end - 1)}
+	s.End.Offset++
+	s.End.Col++
+	return s
 }
 
 // text returns the joined logical line; its positions are offsets into raw.
@@ -240,13 +298,19 @@ func (f *File) All() iter.Seq[*Assignment] {
 
 // Find returns the assignment of name that counts, which is the last one, and
 // nil when there is none. Names are compared whole and with their case.
-func (f *File) Find(name string) *Assignment {
-	for i := len(f.entries) - 1; i >= 0; i-- {
-		if a, ok := f.entries[i].(*Assignment); ok && a.Name() == name {
-			return a
-		}
+func (f *File) Find(name string) *Assignment { return f.names()[name] }
+
+// names returns the assignments that count. Only edits may change the map.
+func (f *File) names() map[string]*Assignment {
+	if last := f.last.Load(); last != nil {
+		return *last
 	}
-	return nil
+	last := make(map[string]*Assignment)
+	for a := range f.All() {
+		last[a.Name()] = a
+	}
+	f.last.Store(&last)
+	return last
 }
 
 // Get returns the value that name has in this file; ok is false when it is
@@ -262,6 +326,9 @@ func (f *File) Get(name string) (value string, ok bool) {
 // lines directly above it, without their "#". A commented-out setting ends
 // the block. It is "" when a is not of this file.
 func (f *File) Doc(a *Assignment) string {
+	if a == nil {
+		return ""
+	}
 	i := f.index(a)
 	if i < 0 {
 		return ""
@@ -287,12 +354,11 @@ func (f *File) index(e Entry) int {
 		return -1
 	}
 	n := e.base()
-	for i, x := range f.entries {
-		if x.base() == n {
-			return i
-		}
+	i, found := slices.BinarySearchFunc(f.entries, n.offset, func(x Entry, offset int) int { return x.base().offset - offset })
+	if !found || f.entries[i].base() != n {
+		return -1
 	}
-	return -1
+	return i
 }
 
 // ErrNotInFile is returned for an entry that is not, or no longer, part of

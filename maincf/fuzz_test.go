@@ -54,7 +54,11 @@ func consistent(t *testing.T, what string, f *File) {
 	if len(f.entries) != len(g.entries) {
 		t.Fatalf("%s: %d entries, its bytes %q have %d", what, len(f.entries), src, len(g.entries))
 	}
+	last := map[string]*Assignment{} // what Find shall find
 	for i, e := range f.entries {
+		if a, ok := e.(*Assignment); ok {
+			last[a.Name()] = a
+		}
 		h := g.entries[i]
 		if e.Raw() != h.Raw() || e.Span() != h.Span() {
 			t.Fatalf("%s: entry %d is %q at %+v, parsed again %q at %+v", what, i, e.Raw(), e.Span(), h.Raw(), h.Span())
@@ -68,6 +72,14 @@ func consistent(t *testing.T, what string, f *File) {
 				t.Fatalf("%s: entry %d: bad no more", what, i)
 			}
 		}
+	}
+	for name, a := range last {
+		if found := f.Find(name); found != a {
+			t.Fatalf("%s: Find(%q) gives %p, the last one is %p", what, name, found, a)
+		}
+	}
+	if have := len(f.names()); have != len(last) {
+		t.Fatalf("%s: %d names are found, %d are there", what, have, len(last))
 	}
 }
 
@@ -170,6 +182,10 @@ func checkEdits(t *testing.T, src []byte, name, value string) {
 	consistent(t, "CommentOut", g)
 	g.Uncomment(name)
 	consistent(t, "Uncomment", g)
+	g = f.Clone()
+	g.Find(name)
+	g.Uncomment(name)
+	consistent(t, "Uncomment first", g)
 
 	g = f.Clone()
 	n := g.FoldDuplicates(name)
@@ -208,6 +224,7 @@ func checkEdits(t *testing.T, src []byte, name, value string) {
 
 	for i := range f.entries[:min(1, len(f.entries))] {
 		g := f.Clone()
+		g.Find(name)
 		if err := g.InsertBefore(g.entries[i], name+" = "+value); err == nil && checkName(name) == nil {
 			consistent(t, "InsertBefore", g)
 			if a, ok := g.entries[i].(*Assignment); !ok {

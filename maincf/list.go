@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/postfixkit/postfixkit/internal/cflines"
 	"github.com/postfixkit/postfixkit/table"
 )
 
@@ -23,20 +22,9 @@ type listItem struct {
 
 func (a *Assignment) list() list {
 	var l list
-	value := a.Value()
-	if !a.multi {
-		for at, item := range table.Elements(value) {
-			l.items = append(l.items, listItem{item, int(a.valStart) + at, int(a.valStart) + at + len(item)})
-		}
-		return l
-	}
-	text := a.text()
-	first := a.joinedEq(text) + 1
-	for first < len(text.Bytes) && cflines.IsSpace(text.Bytes[first]) {
-		first++
-	}
-	for at, item := range table.Elements(value) {
-		l.items = append(l.items, listItem{item, text.Pos(first + at).Offset, text.Pos(first+at+len(item)-1).Offset + 1})
+	p := a.places()
+	for at, item := range table.Elements(a.Value()) {
+		l.items = append(l.items, listItem{item, p.raw(at).Offset, p.raw(at+len(item)-1).Offset + 1})
 	}
 	return l
 }

@@ -1,6 +1,7 @@
 package maincf
 
 import (
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -25,9 +26,13 @@ func Suggest(name string) []string {
 	if len(name) <= longestSuggested {
 		most := len(name)/4 + 1
 		letters := lettersOf(name)
-		for _, s := range suggestible() {
+		kinds := letters.kinds()
+		all := suggestible()
+		for i := range all {
+			s := &all[i]
 			// A change makes one letter less and another one more.
-			if s.letters.differ(&letters) > 2*most {
+			if max(len(name)-len(s.name), len(s.name)-len(name)) > most ||
+				bits.OnesCount32(s.kinds^kinds) > 2*most || s.letters.differ(&letters) > 2*most {
 				continue
 			}
 			if d := near.Distance(name, s.name, most); d <= most && s.name != name {
@@ -53,13 +58,15 @@ func didYouMean(near []string) string {
 type suggestion struct {
 	name    string
 	letters letters
+	kinds   uint32
 }
 
 var suggestible = sync.OnceValue(func() (all []suggestion) {
 	params := paramdb.Params()
 	for i := range params {
 		if p := &params[i]; p.Status != paramdb.Removed && p.Status != paramdb.Legacy {
-			all = append(all, suggestion{p.Name, lettersOf(p.Name)})
+			n := lettersOf(p.Name)
+			all = append(all, suggestion{p.Name, n, n.kinds()})
 		}
 	}
 	return all
@@ -74,6 +81,16 @@ func lettersOf(name string) (n letters) {
 		n[name[i]%32]++
 	}
 	return n
+}
+
+// kinds has a bit for every kind of letter that is there.
+func (n *letters) kinds() (set uint32) {
+	for i, count := range n {
+		if count > 0 {
+			set |= 1 << i
+		}
+	}
+	return set
 }
 
 // differ counts the letters that one has and the other has not.

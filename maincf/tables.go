@@ -74,10 +74,14 @@ func (w *tableWalk) param(name string, how paramdb.Tables) bool {
 		return true
 	}
 	var elems []element
+	var spans []diag.Span
+	if src.at != nil {
+		spans = src.at.ItemSpans()
+	}
 	for i, item := range SplitList(src.text) {
 		u := TableUse{Param: name, At: src.at}
 		if src.at != nil {
-			u.Span = src.at.ItemSpan(i)
+			u.Span = spans[i]
 		}
 		if src.raw || !strings.Contains(item, "$") {
 			elems = append(elems, element{item, u})

@@ -376,9 +376,13 @@ func (e *Env) Check() diag.List {
 			e.checkValue(a, report)
 		}
 	}
+	var p places // of the value that names the last one
 	for _, n := range u.undefined {
 		if n.at != nil {
-			at := diag.Span{Start: n.at.ValuePos(n.offset)}
+			if p.a != n.at {
+				p = n.at.places()
+			}
+			at := diag.Span{Start: p.pos(n.offset)}
 			report(diag.Warning, at, "undefined-name", "$"+n.name+" has neither a value nor a default"+didYouMean(u.suggest(n.name)))
 		}
 	}
@@ -442,11 +446,15 @@ func (e *Env) checkName(a *Assignment, u *usage, report reporter) bool {
 
 func (e *Env) checkValue(a *Assignment, report reporter) {
 	newer := false
+	var p places
 	if !e.raw(a.Name()) {
 		// Its error is found again below, with the parameter it came from.
 		_ = macro.Newer(a.Value(), func(s macro.Syntax, offset int) {
 			if paramdb.V(s.Major, s.Minor, 0) > e.Version.packed() {
-				report(diag.Error, diag.Span{Start: a.ValuePos(offset)}, "newer-syntax", fmt.Sprintf("%s needs Postfix %d.%d", s.What, s.Major, s.Minor))
+				if p.a == nil {
+					p = a.places()
+				}
+				report(diag.Error, diag.Span{Start: p.pos(offset)}, "newer-syntax", fmt.Sprintf("%s needs Postfix %d.%d", s.What, s.Major, s.Minor))
 				newer = true
 			}
 		})

@@ -161,9 +161,11 @@ func (e *Env) valueError(name string, v Value, err error) error {
 }
 
 func (e *Env) limits(name string, n int64, unit string) error {
-	p, ok := e.Param(name)
+	if _, known := e.known(name); !known {
+		return nil
+	}
+	p, _ := e.Param(name)
 	switch {
-	case !ok:
 	case p.Min != nil && n < *p.Min:
 		return fmt.Errorf("%d%s is less than %d%s, the least Postfix accepts", n, unit, *p.Min, unit)
 	case p.Max != nil && n > *p.Max:
@@ -175,10 +177,10 @@ func (e *Env) limits(name string, n int64, unit string) error {
 // typeError reports why the value of a parameter cannot be what its type wants.
 // References to names that are not defined are not this function's business.
 func (e *Env) typeError(name string) error {
-	p, ok := e.Param(name)
-	if !ok || p.Class == User {
-		return nil
+	if _, known := e.known(name); !known {
+		return nil // the user's own: Param would look through the whole file for it
 	}
+	p, _ := e.Param(name)
 	src, err := e.lookup(name)
 	if err != nil || src.raw {
 		return nil
