@@ -226,6 +226,18 @@ func (e *Env) Class(name string) (c Class, raw, ok bool) {
 // the release, one made from a service of Services, or one that main.cf
 // defines for its own use. ok is false for a name Postfix does not use.
 func (e *Env) Param(name string) (p Param, ok bool) {
+	if p, ok := e.postfixParam(name); ok {
+		return p, true
+	}
+	if (e.hasOverride(name) || e.Main != nil && e.Main.Find(name) != nil) && e.usage().used[name] == User {
+		return Param{Name: name, Class: User, Type: StringType}, true
+	}
+	return Param{}, false
+}
+
+// postfixParam is Param without the names that main.cf defines, for which it has
+// to look through the whole file.
+func (e *Env) postfixParam(name string) (p Param, ok bool) {
 	if q := paramdb.Find(name); q != nil && q.Exists(e.Version.packed()) {
 		p = paramOf(q, e.Version)
 		if _, service := e.template(name); service {
@@ -242,9 +254,6 @@ func (e *Env) Param(name string) (p Param, ok bool) {
 			p.Max = &t.Max
 		}
 		return p, true
-	}
-	if (e.hasOverride(name) || e.Main != nil && e.Main.Find(name) != nil) && e.usage().used[name] == User {
-		return Param{Name: name, Class: User, Type: StringType}, true
 	}
 	return Param{}, false
 }
@@ -287,17 +296,31 @@ func (e *Env) Expand(text string) (string, error) {
 type expander struct{ x macro.Expander }
 
 func (e *Env) expander(step func(name, value string, depth int)) *expander {
+	// One name is asked about several times in a row.
+	var last struct {
+		name string
+		src  source
+		err  error
+		have bool
+	}
+	lookup := func(name string) (source, error) {
+		if !last.have || last.name != name {
+			last.src, last.err = e.lookup(name)
+			last.name, last.have = name, true
+		}
+		return last.src, last.err
+	}
 	x := &expander{macro.Expander{
 		Lookup: func(name string) (string, bool) {
-			src, err := e.lookup(name)
+			src, err := lookup(name)
 			return src.text, err == nil
 		},
 		Undefined: func(name string) error {
-			_, err := e.lookup(name)
+			_, err := lookup(name)
 			return err
 		},
 		Raw: func(name string) bool {
-			src, err := e.lookup(name)
+			src, err := lookup(name)
 			return err == nil && src.raw
 		},
 	}}

@@ -67,8 +67,12 @@ func (e *Env) effective() map[string]*Assignment {
 func (e *Env) usage() *usage {
 	const main = -1 // not a service
 	u := &usage{used: map[string]Class{}, classes: map[string]bool{}, near: map[string][]string{}}
-	for range e.Services {
+	options := map[string][]int{} // by name, the services that have it
+	for i := range e.Services {
 		u.services = append(u.services, map[string]bool{})
+		for name := range e.Services[i].Overrides {
+			options[name] = append(options[name], i)
+		}
 	}
 	set := e.effective()
 	isSet := func(name string) bool { return set[name] != nil || e.hasOverride(name) }
@@ -87,11 +91,9 @@ func (e *Env) usage() *usage {
 			}
 		}
 		if service < 0 {
-			for i := range e.Services {
-				if _, ok := e.Services[i].Overrides[name]; ok {
-					supplied = true
-					u.services[i][name] = true
-				}
+			for _, i := range options[name] {
+				supplied = true
+				u.services[i][name] = true
 			}
 		}
 		if supplied || database {
@@ -220,8 +222,10 @@ func walkClients(value string, found func(typ, name string), depth int) {
 // and the like) that values set in main.cf and in service options name, each
 // once, with the parameter names that their type of table reads.
 func (e *Env) ClientFiles() (specs []table.Spec, names [][]string) {
+	seen := map[table.Spec]bool{}
 	found := func(typ, name string) {
-		if s := (table.Spec{Type: typ, Name: name}); name[0] == '/' && !slices.Contains(specs, s) {
+		if s := (table.Spec{Type: typ, Name: name}); name[0] == '/' && !seen[s] {
+			seen[s] = true
 			specs = append(specs, s)
 			names = append(names, paramdb.ClientNames(typ))
 		}

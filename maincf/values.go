@@ -62,7 +62,7 @@ func (e *Env) Duration(name string) (time.Duration, error) {
 		return 0, err
 	}
 	unit := byte('s')
-	if p, ok := e.Param(name); ok && p.Unit != 0 {
+	if p, ok := e.postfixParam(name); ok && p.Unit != 0 {
 		unit = p.Unit
 	}
 	d, err := ParseDuration(v.Text, unit)
@@ -161,11 +161,9 @@ func (e *Env) valueError(name string, v Value, err error) error {
 }
 
 func (e *Env) limits(name string, n int64, unit string) error {
-	if _, known := e.known(name); !known {
-		return nil
-	}
-	p, _ := e.Param(name)
+	p, ok := e.postfixParam(name)
 	switch {
+	case !ok:
 	case p.Min != nil && n < *p.Min:
 		return fmt.Errorf("%d%s is less than %d%s, the least Postfix accepts", n, unit, *p.Min, unit)
 	case p.Max != nil && n > *p.Max:
@@ -177,10 +175,10 @@ func (e *Env) limits(name string, n int64, unit string) error {
 // typeError reports why the value of a parameter cannot be what its type wants.
 // References to names that are not defined are not this function's business.
 func (e *Env) typeError(name string) error {
-	if _, known := e.known(name); !known {
-		return nil // the user's own: Param would look through the whole file for it
+	p, ok := e.postfixParam(name)
+	if !ok {
+		return nil
 	}
-	p, _ := e.Param(name)
 	src, err := e.lookup(name)
 	if err != nil || src.raw {
 		return nil
