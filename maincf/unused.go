@@ -123,6 +123,15 @@ func (e *Env) usage() *usage {
 				e.clientNames(overrides[name], func(name string) { refer(name, i, nil, 0, true) })
 			}
 		}
+		if value, ok := overrides["smtpd_restriction_classes"]; ok {
+			// postconf(1) sees no more than the options of the service here.
+			own := macro.Expander{Lookup: func(name string) (string, bool) { v, ok := overrides[name]; return v, ok }}
+			if text, err := own.ExpandValue("smtpd_restriction_classes", value); err == nil {
+				for _, name := range SplitList(text) {
+					refer(name, i, nil, 0, false)
+				}
+			}
+		}
 	}
 	// Defaults refer to names that are parameters themselves, in all releases:
 	// a test sees to it. They need not be looked at.

@@ -126,7 +126,6 @@ func (c *command) checkNames(requests []request) error {
 		return fatalf("open %s for reading: %s", c.mainPath(), reason(err))
 	}
 	f, _ := maincf.Parse(c.mainPath(), src)
-	before := &maincf.Env{Main: f.Clone(), Version: c.version}
 	for _, r := range requests {
 		if err := f.Set(r.name, r.value); err != nil {
 			return fatalf("%s", err)
@@ -136,7 +135,6 @@ func (c *command) checkNames(requests []request) error {
 	if env.Services, err = c.services(); err != nil {
 		return err
 	}
-	before.Services = env.Services
 	use := env.Use()
 	for _, r := range requests {
 		if _, bad := slices.BinarySearch(use.Unused, r.name); !bad {

@@ -69,6 +69,7 @@ func (c *command) readMaster() (*masterView, error) {
 		return nil, c.macroError(m.use.Err)
 	}
 	c.warnIgnored(m.env, m.use)
+	c.warnClients(m.env)
 	return m, nil
 }
 

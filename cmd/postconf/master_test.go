@@ -48,12 +48,11 @@ func runMaster(dir string, args ...string) realpostfix.Result {
 }
 
 // messageText makes messages comparable: who says it, the folder, and the order
-// of unused parameters, which Postfix sorts since 3.9, do not count; files of
-// database clients, which the original opens, we do not open.
+// of unused parameters, which Postfix sorts since 3.9, do not count.
 func messageText(text, dir string) string {
 	var lines []string
 	for l := range strings.Lines(strings.ReplaceAll(text, dir, "DIR")) {
-		if _, rest, ok := strings.Cut(l, "postconf: "); ok && !strings.Contains(rest, `" configuration "`) {
+		if _, rest, ok := strings.Cut(l, "postconf: "); ok {
 			lines = append(lines, rest)
 		}
 	}
@@ -128,6 +127,68 @@ func TestMasterShowAgainstReal(t *testing.T) {
 		}
 	}
 	t.Logf("%d files, %d runs", len(files), len(calls))
+}
+
+// What main.cf and master.cf make of each other: restriction classes of a
+// service and of all, and files of database clients, in every mode.
+func TestMasterMeetsMain(t *testing.T) {
+	real := realpostfix.Need(t, "postconf")
+	client := filepath.Join(t.TempDir(), "client.cf")
+	if err := os.WriteFile(client, []byte("server_host = x\nnosuch = y\nsearch_base = z\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const smtpd = "smtp inet n - n - - smtpd\n"
+	var calls []realpostfix.Call
+	var dirs []string
+	for _, c := range []struct{ main, options string }{
+		{"", "  -o smtpd_restriction_classes=foo,bar -o foo=permit\n"},
+		{"", "  -o smtpd_restriction_classes=foo,bar -o foo=permit -o bar=reject -o baz=x\n"},
+		{"", "  -o smtpd_restriction_classes=$mine -o mine=foo,bar -o foo=permit\n"},
+		{"mine = foo\nfoo = permit\nbar = reject\n", "  -o smtpd_restriction_classes=$mine\n"},
+		{"mine = foo\nfoo = permit\nbar = reject\n", "  -o smtpd_restriction_classes=$mine -o mine=bar\n"},
+		{"smtpd_restriction_classes = foo, baz\nbar = reject\n", "  -o foo=permit -o bar=x\n"},
+		{"smtpd_restriction_classes = foo\nfoo = permit\n", "  -o smtpd_restriction_classes=\n"},
+		{"foo = permit\n", "  -o smtpd_restriction_classes=foo\nb inet n - n - - smtpd\n  -o foo=reject\n"},
+		{"", "  -o smtpd_restriction_classes=reject,smtpd_sender_restrictions,$nosuch\n"},
+		{"", "  -o smtpd_restriction_classes=${nosuch?x}y -o y=permit\n"},
+		{"smtpd_restriction_classes = $mine\nmine = $other\nother = foo\nfoo = bar\nbar = permit\n", ""},
+		{"myorigin = foo\nfoo = permit\n", "  -o smtpd_restriction_classes=$myorigin\n"},
+		{"foo = permit\nbar = x\n", "  -o smtpd_restriction_classes=$mine -o mine=$other -o other=foo,bar\n"},
+		{"foo = permit\n", "  -o smtpd_restriction_classes=$mine\n"},
+		{"foo = permit\n", "  -o smtpd_restriction_classes=$service_name -o smtp=foo\n"},
+		{"foo = permit\nbar = reject\nmine = bar\n", "  -o smtpd_restriction_classes=$mine,$foo -o foo=permit -o permit=x\n"},
+		{"virtual_alias_maps = ldap:/nosuch/file.cf\n", ""},
+		{"virtual_alias_maps = ldap:/nosuch/file.cf, pgsql:/nosuch/file.cf, ldap:/nosuch/file.cf\n", "  -o local_recipient_maps=proxy:mysql:/nosuch/other.cf\n"},
+		{"virtual_alias_maps = ldap:" + client + "\n", ""},
+		{"", "  -o virtual_alias_maps=ldap:" + client + "\n  -o foo=ldap:/nosuch/x.cf\n"},
+		{"virtual_alias_maps = mysql:/\n", ""},
+		{"virtual_alias_maps = ldap:users\nusers_server_host = a\nusers_nosuch = b\n", "  -o users_bind=no\n"},
+	} {
+		dir := masterFolder(t, []byte(smtpd+c.options))
+		path := filepath.Join(dir, "main.cf")
+		if err := os.WriteFile(path, []byte(masterTestMain+c.main), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		old := time.Now().Add(-time.Hour)
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{{"-n"}, {"-M"}, {"-F"}, {"-P"}, {"-C", "user"}, {"-Px", "-o", "mine=foo"}, {"-n", "-o", "mine=foo"}} {
+			calls = append(calls, realpostfix.Call{Name: "postconf", Args: append([]string{"-c", dir}, args...)})
+			dirs = append(dirs, dir)
+		}
+	}
+	for i, want := range real.RunAll(calls) {
+		got := runMaster(dirs[i], calls[i].Args[2:]...)
+		gotText, wantText := messageText(got.Stderr, dirs[i]), messageText(want.Stderr, dirs[i])
+		if got.Stdout != want.Stdout || got.Exit != want.Exit || gotText != wantText {
+			master, _ := os.ReadFile(filepath.Join(dirs[i], "master.cf"))
+			main, _ := os.ReadFile(filepath.Join(dirs[i], "main.cf"))
+			t.Errorf("%s---\n%spostconf %q: got exit %d\n%s%s\nwant exit %d\n%s%s", main[len(masterTestMain):], master, calls[i].Args[2:],
+				got.Exit, firstDifference(got.Stdout, want.Stdout), gotText, want.Exit, firstDifference(want.Stdout, got.Stdout), wantText)
+		}
+	}
+	t.Logf("%d runs", len(calls))
 }
 
 // firstDifference is the text of a from where it differs from b.
