@@ -3,6 +3,7 @@ package aliases
 import (
 	"bytes"
 	"fmt"
+	"sort"
 	"strings"
 
 	"github.com/postfixkit/postfixkit/diag"
@@ -160,10 +161,7 @@ func separated(between []mailaddr.Token) bool {
 // as an offset into the joined text.
 func (c *checker) lineEnd(i int) int {
 	line := c.text.Pos(i).Line
-	for i < len(c.text.Bytes) && c.text.Pos(i).Line == line {
-		i++
-	}
-	return i
+	return i + sort.Search(len(c.text.Bytes)-i, func(n int) bool { return c.text.Pos(i+n).Line != line })
 }
 
 // trailingComment reports what looks like a comment after data, and returns
@@ -173,9 +171,10 @@ func (c *checker) trailingComment(i int, groups []mailaddr.Group, toks []mailadd
 	end := c.lineEnd(start)
 	n := 0
 	for _, g := range groups[i:] {
-		if toks[g.Start].Start < end {
-			n++
+		if toks[g.Start].Start >= end {
+			break
 		}
+		n++
 	}
 	text := bytes.TrimRight(c.text.Bytes[start:end], " \t\r")
 	from := len(bytes.TrimRight(c.text.Bytes[:start], " \t"))

@@ -90,6 +90,11 @@ func (f *File) AddTarget(name string, t Target) (changed bool, err error) {
 	return true, f.Set(name, want...)
 }
 
+// maxCuts is how often RemoveTarget takes a target out of the lines of an alias:
+// every time these are read again. Where it is listed more often than that there
+// is no layout to keep.
+const maxCuts = 100
+
 // RemoveTarget removes a target from a name, however often it is listed;
 // addresses are compared without regard to case. A line that held nothing else
 // goes with it. changed is false when the name does not have the target.
@@ -107,6 +112,9 @@ func (f *File) RemoveTarget(name string, t Target) (changed bool, err error) {
 		return false, nil
 	case 0:
 		return false, fmt.Errorf("aliases: %s is the only target of %q; delete the alias instead", t, a.name)
+	}
+	if len(old)-len(want) > maxCuts {
+		return true, f.Set(name, want...)
 	}
 	raw, keep := a.raw, old
 	for {

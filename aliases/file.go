@@ -68,7 +68,7 @@ func Parse(file string, src []byte, opts *Options) (*File, error) {
 		f.append(n)
 	}
 	for key, again := range f.again {
-		first := f.nodes[f.index[key]].Entry
+		first := f.nodes[f.index[key]].Entry.NameSpan()
 		for _, i := range again {
 			found = append(found, f.duplicate(key, first, f.nodes[i].Entry))
 		}
@@ -92,11 +92,11 @@ func (f *File) diagnostic(ft fault, text cflines.Text) diag.Diagnostic {
 	return d
 }
 
-func (f *File) duplicate(key string, first, again *Alias) diag.Diagnostic {
+func (f *File) duplicate(key string, first diag.Span, again *Alias) diag.Diagnostic {
 	return diag.Diagnostic{
 		File: f.name, Span: again.NameSpan(), Severity: diag.Warning, Check: CheckDuplicate,
 		Message: fmt.Sprintf("duplicate entry: \"%s\"", diag.Printable(key)),
-		Related: []diag.Related{{File: f.name, Span: first.NameSpan(), Message: "this alias is used"}},
+		Related: []diag.Related{{File: f.name, Span: first, Message: "this alias is used"}},
 		Fixes: []diag.Fix{{
 			Message: "remove the alias that is not used",
 			Edits:   []diag.Edit{{File: f.name, Start: again.offset, End: again.offset + len(again.raw)}},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/postfixkit/postfixkit/diag"
 	"github.com/postfixkit/postfixkit/internal/casefold"
+	"github.com/postfixkit/postfixkit/internal/cflines"
 	"github.com/postfixkit/postfixkit/internal/mailaddr"
 )
 
@@ -82,8 +83,14 @@ func NewGraph(ctx context.Context, f *File, x *Expander) (*Graph, error) {
 	aliases := len(g.nodes)
 	for id := int32(0); id < int32(aliases) && b.err == nil; id++ {
 		a := g.nodes[id].alias
-		value := []byte(a.Value())
-		b.list(id, value, func(n int) (string, diag.Span) { return b.file, a.targetSpan(n) }, g.nodes[id].name)
+		b.list(id, []byte(a.Value()), b.inAlias(a), g.nodes[id].name)
+		// What a file names is read after the file, not from within: files that
+		// name each other may be as many as there are.
+		for len(b.unread) > 0 && b.err == nil {
+			next := b.unread[0]
+			b.unread = b.unread[1:]
+			b.readInclude(next)
+		}
 		if b.err == nil {
 			b.err = ctx.Err()
 		}
@@ -111,28 +118,45 @@ func (g *Graph) id(p place) int32 {
 	return id
 }
 
-// targetSpan is the place of target number n of the alias.
-func (a *Alias) targetSpan(n int) diag.Span {
-	text, p := a.parts()
-	toks := mailaddr.WithoutComments(p.value())
-	groups := mailaddr.Addresses(toks)
-	if n >= len(groups) {
-		return a.NameSpan()
+// inAlias tells the places of the targets of an alias. It cuts the alias once,
+// when it is first asked.
+func (b *builder) inAlias(a *Alias) where {
+	var text cflines.Text
+	var toks []mailaddr.Token
+	var groups []mailaddr.Group
+	return func(n int) (string, diag.Span) {
+		if groups == nil {
+			var p parsed
+			text, p = a.parts()
+			toks = mailaddr.WithoutComments(p.value())
+			groups = mailaddr.Addresses(toks)
+		}
+		if n >= len(groups) {
+			return b.file, a.NameSpan()
+		}
+		g := toks[groups[n].Start:groups[n].End]
+		return b.file, a.span(text, g[0].Start, g[len(g)-1].End)
 	}
-	g := toks[groups[n].Start:groups[n].End]
-	return a.span(text, g[0].Start, g[len(g)-1].End)
 }
 
-// spanInLine is the place of target number n of a line that starts at start.
-func spanInLine(start diag.Position, line []byte, n int) diag.Span {
-	toks := mailaddr.WithoutComments(mailaddr.Scan(nil, line))
-	g := mailaddr.Addresses(toks)[n]
-	s := diag.Span{Start: start, End: start}
-	s.Start.Offset += toks[g.Start].Start
-	s.Start.Col += toks[g.Start].Start
-	s.End.Offset += toks[g.End-1].End
-	s.End.Col += toks[g.End-1].End
-	return s
+// inLine tells the places of the targets in a line of a file that starts at
+// start.
+func inLine(file string, start diag.Position, line []byte) where {
+	var toks []mailaddr.Token
+	var groups []mailaddr.Group
+	return func(n int) (string, diag.Span) {
+		if groups == nil {
+			toks = mailaddr.WithoutComments(mailaddr.Scan(nil, line))
+			groups = mailaddr.Addresses(toks)
+		}
+		s := diag.Span{Start: start, End: start}
+		first, last := toks[groups[n].Start], toks[groups[n].End-1]
+		s.Start.Offset += first.Start
+		s.Start.Col += first.Start
+		s.End.Offset += last.End
+		s.End.Col += last.End
+		return file, s
+	}
 }
 
 // builder is a Graph being made.
@@ -142,9 +166,19 @@ type builder struct {
 	file    string
 	read    int64
 	targets int
+	unread  []included
 	err     error
 }
 
+// included is an :include: file that was named, by target number n of a list.
+type included struct {
+	id   int32
+	name string
+	at   where
+	n    int
+}
+
+// where tells the place of target number n of a list.
 type where func(n int) (file string, span diag.Span)
 
 func (b *builder) add(at where, n int, check string, severity diag.Severity, format string, args ...any) {
@@ -227,7 +261,7 @@ func (g *Graph) address(a resolved, from string) int32 {
 	return g.id(place{atMailbox, user})
 }
 
-// include is the node of an :include: file. It is read the first time.
+// include is the node of an :include: file. It will be read, once.
 func (b *builder) include(name string, at where, n int) int32 {
 	p := place{atInclude, name}
 	if id, ok := b.ids[p]; ok {
@@ -238,18 +272,28 @@ func (b *builder) include(name string, at where, n int) int32 {
 		b.add(at, n, CheckBadInclude, diag.Warning, ":include:%s uses a relative path", name)
 		return id
 	}
+	b.unread = append(b.unread, included{id, name, at, n})
+	return id
+}
+
+// readInclude adds the edges from an :include: file to its targets.
+func (b *builder) readInclude(f included) {
+	name := f.name
+	if b.err = b.ctx.Err(); b.err != nil {
+		return
+	}
 	d := delivery{x: b.x, ctx: b.ctx, read: b.read}
 	text, err := d.readFile(&state{}, name)
 	b.read = d.read
 	switch {
 	case d.stopped:
 		b.err = fmt.Errorf("aliases: more than %d bytes in :include: files (%s): %w", orDefault(b.x.MaxSize, 64<<20), name, ErrLimit)
-		return id
+		return
 	case err != nil && b.x.FS == nil:
-		return id // nothing is known about files
+		return // nothing is known about files
 	case err != nil:
-		b.add(at, n, CheckDanglingInclude, diag.Error, "unable to use :include: file %s: %v", name, err)
-		return id
+		b.add(f.at, f.n, CheckDanglingInclude, diag.Error, "unable to use :include: file %s: %v", name, err)
+		return
 	}
 	targets, offset := 0, 0
 	for line := 1; len(text) > 0 && b.err == nil; line++ {
@@ -262,12 +306,11 @@ func (b *builder) include(name string, at where, n int) int32 {
 		if len(l) == 0 || l[0] == '#' {
 			continue
 		}
-		targets += b.list(id, l, func(n int) (string, diag.Span) { return name, spanInLine(start, l, n) }, "")
+		targets += b.list(f.id, l, inLine(name, start, l), "")
 	}
 	if targets == 0 && b.err == nil {
-		b.add(at, n, CheckEmptyInclude, diag.Warning, ":include: file %s has no target: mail to it disappears", name)
+		b.add(f.at, f.n, CheckEmptyInclude, diag.Warning, ":include: file %s has no target: mail to it disappears", name)
 	}
-	return id
 }
 
 // Findings returns what is wrong with the whole: loops, :include: files that
@@ -408,7 +451,10 @@ func (b *builder) loops() {
 			if low[id] != index[id] {
 				continue
 			}
-			at := slices.Index(stack, id)
+			at := len(stack) - 1 // the stack may be deep, and a group is at its end
+			for stack[at] != id {
+				at--
+			}
 			members := stack[at:]
 			for _, m := range members {
 				onStack[m] = false

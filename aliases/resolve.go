@@ -95,6 +95,11 @@ func (x *Expander) resolvePlain(src []byte, toks []mailaddr.Token) (r resolved, 
 	return x.finish(text, x.isLocal(x.Origin)), true
 }
 
+// maxRounds is how many local domains and routing operators an address may have,
+// one inside the other. Postfix allows as many as there are characters, which
+// takes it, too, the square of the time.
+const maxRounds = 100
+
 // resolveAny does it for any address.
 func (x *Expander) resolveAny(src []byte, toks []mailaddr.Token) resolved {
 	ext := x.rewrite(src, toks)
@@ -102,7 +107,7 @@ func (x *Expander) resolveAny(src []byte, toks []mailaddr.Token) resolved {
 	internal := string(mailaddr.AppendInternalList(nil, ext, mailaddr.Scan(nil, ext)))
 	ext = mailaddr.AppendQuote(nil, internal)
 	domain, hasDomain := "", false // the last local domain that was stripped
-	for range len(internal) + 100 {
+	for range maxRounds {
 		toks = mailaddr.Scan(toks[:0:0], ext)
 		if n := len(toks); n > 1 && toks[n-1].Op == '.' && lastIndex(toks, '@') >= 0 && toks[n-2].Op != '.' && toks[n-2].Op != '@' {
 			toks = toks[:n-1]
