@@ -30,7 +30,7 @@ type Server struct {
 	// that is not there.
 	Tables map[string]table.Table
 
-	MaxConns int           // connections at a time, further ones wait; 0 is 256
+	MaxConns int           // connections of a listener at a time, further ones wait; 0 is 256
 	Idle     time.Duration // time a connection may be without a request; 0 is 10 minutes
 	Timeout  time.Duration // time from the first byte of a request to the end of its lookup; 0 is 100 seconds
 
@@ -62,7 +62,9 @@ func (s *Server) Serve(l net.Listener) error {
 
 // Shutdown stops accepting, closes connections that wait for a request,
 // answers the requests that have begun, and returns when all is done. When ctx
-// ends earlier the remaining connections are closed and its error is returned.
+// ends earlier their lookups are cancelled, the remaining connections are closed
+// and its error is returned; a table that goes on all the same is waited for no
+// longer than a second.
 func (s *Server) Shutdown(ctx context.Context) error { return s.start().Shutdown(ctx) }
 
 func (s *Server) handle(ctx context.Context, r *bufio.Reader, w *bufio.Writer) error {

@@ -16,7 +16,8 @@ type Conn struct {
 	R *bufio.Reader
 	W *bufio.Writer
 
-	conn net.Conn
+	conn  net.Conn
+	spent bool // interrupted, perhaps later than its request ended
 }
 
 // A Client keeps connections to one server open and gives each to one request
@@ -69,8 +70,9 @@ func (c *Client) ask(ctx context.Context, conn *Conn, ask func(*Conn) error) err
 	deadline, _ := ctx.Deadline()
 	conn.conn.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { conn.conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	return ask(conn)
+	err := ask(conn)
+	conn.spent = !stop()
+	return err
 }
 
 // get returns an idle connection or makes one.
@@ -108,7 +110,7 @@ func (c *Client) get(ctx context.Context, fresh bool) (conn *Conn, used bool, er
 func (c *Client) put(conn *Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed || len(c.idle) >= maxIdle || conn.R.Buffered() > 0 {
+	if c.closed || len(c.idle) >= maxIdle || conn.R.Buffered() > 0 || conn.spent {
 		conn.conn.Close()
 		return
 	}

@@ -21,6 +21,7 @@ const (
 	DefaultTimeout  = 100 * time.Second // what tcp_table(5) and the socketmap client of Postfix wait
 	acceptPause     = 50 * time.Millisecond
 	writeExtra      = 5 * time.Second
+	cancelPause     = time.Second
 )
 
 // ErrClosed is returned by Serve after Shutdown or Close.
@@ -36,7 +37,7 @@ type Server struct {
 	// Report, when not nil, is told why a connection was closed by the server.
 	Report func(error)
 
-	MaxConns int           // connections at a time; further ones wait to be accepted
+	MaxConns int           // connections of a listener at a time; further ones wait to be accepted
 	Idle     time.Duration // how long a connection may wait with its next request
 	Timeout  time.Duration // for one request, from its first byte to the end of the lookup
 
@@ -45,6 +46,8 @@ type Server struct {
 	conns     map[net.Conn]bool // true while a request is being read or answered
 	closing   bool
 	running   sync.WaitGroup
+	ctx       context.Context // of all requests; set with listeners
+	cancel    context.CancelFunc
 }
 
 func or[T int | time.Duration](v, otherwise T) T {
@@ -65,6 +68,7 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 	if s.listeners == nil {
 		s.listeners, s.conns = map[net.Listener]bool{}, map[net.Conn]bool{}
+		s.ctx, s.cancel = context.WithCancel(context.Background())
 	}
 	s.listeners[l] = true
 	s.mu.Unlock()
@@ -167,7 +171,7 @@ func (s *Server) serve(conn net.Conn) error {
 		deadline := time.Now().Add(timeout)
 		conn.SetReadDeadline(deadline)
 		conn.SetWriteDeadline(deadline.Add(writeExtra)) // a lookup that takes too long gets its answer too
-		ctx, cancel := context.WithDeadline(context.Background(), deadline)
+		ctx, cancel := context.WithDeadline(s.ctx, deadline)
 		err := s.Handle(ctx, r, w)
 		cancel()
 		if flushErr := w.Flush(); err == nil {
@@ -183,8 +187,9 @@ func (s *Server) serve(conn net.Conn) error {
 }
 
 // Shutdown stops accepting, closes idle connections, and waits until the
-// requests that have begun are answered. When ctx ends first it closes their
-// connections too and returns the cause.
+// requests that have begun are answered. When ctx ends first it cancels them,
+// closes their connections too and returns the cause. A request that does not
+// end when it is cancelled is waited for no longer than a second.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.closing = true
@@ -211,8 +216,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for conn := range s.conns {
 		conn.Close()
 	}
+	if s.cancel != nil {
+		s.cancel()
+	}
 	s.mu.Unlock()
-	<-done
+	select {
+	case <-done:
+	case <-time.After(cancelPause):
+	}
 	return context.Cause(ctx)
 }
 
