@@ -28,6 +28,7 @@ var served = map[string]table.Table{
 	"regexp:rules": pattern{table.Func(func(_ context.Context, key string) (string, bool, error) {
 		return "rule for " + key, key != "none", nil
 	})},
+	"hash:nul":  table.Inline(table.Entry{Key: "key", Value: "value\x00status\x001"}),
 	"hash:temp": table.Fail(nil),
 	"hash:perm": table.Fail(errors.New("broken")),
 }
@@ -72,7 +73,7 @@ func TestClientAndServer(t *testing.T) {
 	address := serve(t, "tcp", "127.0.0.1:0")
 	o := &table.Opener{Types: map[string]table.OpenFunc{"proxy": Type("tcp", address)}}
 	for spec, want := range map[string]string{
-		"hash:stored key": "value", "hash:stored KEY": "value", "hash:stored ÄÖ": "umlaut", "hash:stored no": "miss", "hash:stored k\x00ey": "miss",
+		"hash:stored key": "value", "hash:stored KEY": "value", "hash:stored ÄÖ": "umlaut", "hash:stored no": "miss", "hash:stored k\x00ey": "miss", "hash:nul key": "value",
 		"regexp:rules KEY": "rule for KEY", "regexp:rules none": "miss", "hash:temp x": "temporary", "hash:perm x": "permanent",
 	} {
 		name, key, _ := strings.Cut(spec, " ")

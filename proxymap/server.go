@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ type Server struct {
 	// told that the table is not allowed.
 	Tables map[string]table.Table
 
-	MaxConns int           // connections at a time, further ones wait; 0 is 256
+	MaxConns int           // connections of a listener at a time, further ones wait; 0 is 256
 	Idle     time.Duration // time a connection may be without a request; 0 is 10 minutes
 	Timeout  time.Duration // time from the first byte of a request to the end of its lookup; 0 is 100 seconds
 
@@ -57,7 +58,9 @@ func (s *Server) Serve(l net.Listener) error {
 
 // Shutdown stops accepting, closes connections that wait for a request,
 // answers the requests that have begun, and returns when all is done. When ctx
-// ends earlier the remaining connections are closed and its error is returned.
+// ends earlier their lookups are cancelled, the remaining connections are closed
+// and its error is returned; a table that goes on all the same is waited for no
+// longer than a second.
 func (s *Server) Shutdown(ctx context.Context) error { return s.start().Shutdown(ctx) }
 
 func greet(w *bufio.Writer) error {
@@ -111,5 +114,6 @@ func (s *Server) answer(ctx context.Context, request map[string]string) (status 
 	case !found:
 		return statusNoKey, "value", ""
 	}
+	value, _, _ = strings.Cut(value, "\x00") // ends a string here, as it does in Postfix
 	return statusOK, "value", value
 }
