@@ -36,9 +36,11 @@ func ReadNetstring(dst []byte, r *bufio.Reader, limit int) ([]byte, error) {
 		if c < '0' || c > '9' {
 			return dst, fmt.Errorf("%w: %q in the length", ErrSyntax, c)
 		}
-		if length = length*10 + int(c-'0'); length > limit {
+		digit := int(c - '0')
+		if digit > limit || length > (limit-digit)/10 {
 			return dst, fmt.Errorf("%w: more than %d bytes", ErrTooLong, limit)
 		}
+		length = length*10 + digit
 		if digits++; digits > 20 {
 			return dst, fmt.Errorf("%w: length of more than 20 digits", ErrSyntax)
 		}

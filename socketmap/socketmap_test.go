@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -315,6 +316,15 @@ func TestPostmapAsksTheServer(t *testing.T) {
 
 // FuzzNetstring: what is written is read again, and nothing else is taken for
 // a netstring.
+// TestHugeLengths wants lengths that no int holds to be too long, not short.
+func TestHugeLengths(t *testing.T) {
+	for _, src := range []string{"18446744073709551616:,", "4294967296:,"} {
+		if got, err := ReadNetstring(nil, bufio.NewReader(strings.NewReader(src)), math.MaxInt); err == nil {
+			t.Errorf("%s is read as %q", src, got)
+		}
+	}
+}
+
 func FuzzNetstring(f *testing.F) {
 	for _, s := range []string{"5:hello,", "0:,", "00:,", "3:a,b,", "5:hell", "x", "12345678901234567890:", "1:a;"} {
 		f.Add([]byte(s), []byte("more"))
