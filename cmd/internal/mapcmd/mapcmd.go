@@ -45,6 +45,9 @@ type Env struct {
 	// KeepRights prevents the change to the rights of a source's owner, which
 	// is one of the whole process.
 	KeepRights bool
+	// Reading is called, unless it is nil, when it is known that the run
+	// writes nothing but its output.
+	Reading func()
 }
 
 // command is one run.
@@ -114,6 +117,9 @@ func (c *command) run(args []string) error {
 	}
 	if len(operands) == 0 && c.convert == "" {
 		return errors.New("usage: " + def.Usage())
+	}
+	if c.Reading != nil && (c.query != nil || c.remove == nil && (c.dump || c.toText)) {
+		c.Reading()
 	}
 	switch {
 	case c.query != nil && c.messageMode():

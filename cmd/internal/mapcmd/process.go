@@ -12,9 +12,11 @@ import (
 
 // Process runs the command of this process and returns its exit status.
 //
-// A hangup, interrupt or termination signal ends it while it reads: nothing
-// has changed then. When all is read and the table is being written and put in
-// place that is finished first, as with the original.
+// A hangup, interrupt or termination signal ends a build or an edit while it
+// reads: nothing has changed then. When all is read and the table is being
+// written and put in place that is finished first, as with the original. A
+// lookup or a listing has nothing to put right: a signal ends the process at
+// once, whatever it is busy with.
 func Process(tool Tool) int {
 	if os.Getenv("GOGC") == "" {
 		// Nearly all memory is tables, which stay to the end, and there is little
@@ -22,11 +24,13 @@ func Process(tool Tool) int {
 		// the work, with large ones it finds a tenth of the memory.
 		debug.SetGCPercent(400)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	env := Env{
 		Stdin: &interruptible{ctx: ctx, r: os.Stdin}, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
 		Terminal: isTerminal(os.Stderr),
+		Reading:  func() { signal.Reset(signals...) },
 	}
 	// Without standard input there is nothing to take rights from.
 	env.StdinInfo, _ = os.Stdin.Stat()
