@@ -2,6 +2,7 @@ package regexpmap
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -189,5 +190,27 @@ func TestPrefilter(t *testing.T) {
 			keys = append(keys, fuzzKey(r))
 		}
 		comparePrefilter(t, d, src, keys)
+	}
+}
+
+// A key in which the string of every rule occurs many times needs memory for
+// the rules, not for the key.
+func TestPrefilterMemory(t *testing.T) {
+	var b strings.Builder
+	const rules = 1000
+	for i := range rules {
+		fmt.Fprintf(&b, "/zqzq[0-9]{1,%d}[^z]$/ x\n/q%%[0-9]/ y\n", i+1)
+	}
+	table := mustParse(t, POSIX, b.String())
+	key := []byte(strings.Repeat("zq", 5_000))
+	buffer := make([]int32, 0, 100*rules)
+	if found := table.filter.matcher.Find(buffer, key, false); len(found) > cap(buffer) {
+		t.Errorf("%d marks for %d rules", len(found), 2*rules)
+	}
+	if r := table.filter.find(key); r != nil {
+		t.Errorf("line %d answers", r.Line())
+	}
+	if s := table.filter.pool.Get().(*scratch); cap(s.marked) > 100*rules {
+		t.Errorf("%d marks kept", cap(s.marked))
 	}
 }

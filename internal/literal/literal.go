@@ -21,6 +21,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"sync"
 )
 
 // A Literal is one string to look for, in ASCII lower case.
@@ -35,13 +36,14 @@ type Literal struct {
 type Matcher struct {
 	text    []byte // of all literals, one after the other
 	lits    []entry
-	heads   [2]grams // first eight, or four, bytes of literals with Prefix
-	tails   [2]grams // last eight, or four, bytes of literals with Suffix
-	short   []int32  // shorter literals with Prefix or Suffix
-	long    grams    // windows of four bytes at every fourth place
-	medium  grams    // windows of three bytes at every second place
-	pairs   grams    // windows of two bytes
-	singles []int32  // literals of one byte
+	heads   [2]grams  // first eight, or four, bytes of literals with Prefix
+	tails   [2]grams  // last eight, or four, bytes of literals with Suffix
+	short   []int32   // shorter literals with Prefix or Suffix
+	long    grams     // windows of four bytes at every fourth place
+	medium  grams     // windows of three bytes at every second place
+	pairs   grams     // windows of two bytes
+	singles []int32   // literals of one byte
+	seen    sync.Pool // of *seen
 }
 
 // An entry is a literal.
@@ -276,8 +278,10 @@ func (g *grams) has(gram uint32) bool {
 }
 
 // Find appends the IDs of the literals that occur in text to dst, in no order
-// and possibly more than once. anyEnd: literals with Suffix may also end one
-// byte before the end of the text.
+// and some more than once, but never more than some three for each literal: a
+// text that repeats one of them over and over costs neither the memory nor the
+// time. anyEnd: literals with Suffix may also end one byte before the end of
+// the text.
 func (m *Matcher) Find(dst []int32, text []byte, anyEnd bool) []int32 {
 	n := len(text)
 	if n >= 8 {
@@ -303,6 +307,9 @@ func (m *Matcher) Find(dst []int32, text []byte, anyEnd bool) []int32 {
 				dst = m.probe(&m.tails[1], dst, text, n-4, v, anyEnd)
 			}
 		}
+	}
+	before := len(dst)
+	if n >= 4 {
 		if m.long.bitmap != nil {
 			dst = m.findLong(dst, text, anyEnd)
 		}
@@ -313,6 +320,9 @@ func (m *Matcher) Find(dst []int32, text []byte, anyEnd bool) []int32 {
 	if m.pairs.bitmap != nil {
 		dst = m.findPairs(dst, text, anyEnd)
 	}
+	if len(dst) > before+fewHits {
+		dst = m.findUnseen(dst[:before], text, anyEnd)
+	}
 	if anyEnd || m.short != nil || m.singles != nil {
 		dst = m.findRest(dst, text, anyEnd)
 	}
@@ -320,8 +330,11 @@ func (m *Matcher) Find(dst []int32, text []byte, anyEnd bool) []int32 {
 }
 
 func (m *Matcher) findLong(dst []int32, text []byte, anyEnd bool) []int32 {
+	many := len(dst) + fewHits
 	for i := m.long.next4(text, 0); i >= 0; i = m.long.next4(text, i+longStride) {
-		dst = m.probe(&m.long, dst, text, i, gram(text[i:], longWindow), anyEnd)
+		if dst = m.probe(&m.long, dst, text, i, gram(text[i:], longWindow), anyEnd); len(dst) > many {
+			break
+		}
 	}
 	return dst
 }
@@ -364,8 +377,11 @@ func (g *grams) next4(text []byte, i int) int {
 }
 
 func (m *Matcher) findMedium(dst []int32, text []byte, anyEnd bool) []int32 {
+	many := len(dst) + fewHits
 	for i := m.medium.next3(text, 0); i >= 0; i = m.medium.next3(text, i+mediumStride) {
-		dst = m.probe(&m.medium, dst, text, i, gram(text[i:], mediumWindow), anyEnd)
+		if dst = m.probe(&m.medium, dst, text, i, gram(text[i:], mediumWindow), anyEnd); len(dst) > many {
+			break
+		}
 	}
 	return dst
 }
@@ -404,12 +420,75 @@ func (g *grams) next3(text []byte, i int) int {
 }
 
 func (m *Matcher) findPairs(dst []int32, text []byte, anyEnd bool) []int32 {
-	g := &m.pairs
+	g, many := &m.pairs, len(dst)+fewHits
 	for i := 0; i+2 <= len(text); i++ {
 		if v := gram(text[i:], 2); g.has(v) {
-			dst = m.probe(g, dst, text, i, v, anyEnd)
+			if dst = m.probe(g, dst, text, i, v, anyEnd); len(dst) > many {
+				break
+			}
 		}
 	}
+	return dst
+}
+
+// fewHits is how many hits are written down without a look at what was found
+// before.
+const fewHits = 64
+
+// seen remembers what was found in a text.
+type seen struct {
+	run  uint32
+	lits []uint32    // by literal: the run that found it
+	done [3][]uint32 // by grams and slot: the run that found all its literals
+}
+
+// findUnseen is findLong, findMedium and findPairs for texts with many hits. A
+// literal is reported once, and when all that have a window were found, the
+// window is passed by.
+func (m *Matcher) findUnseen(dst []int32, text []byte, anyEnd bool) []int32 {
+	s, ok := m.seen.Get().(*seen)
+	if !ok {
+		s = &seen{lits: make([]uint32, len(m.lits))}
+	}
+	if s.run++; s.run == 0 {
+		*s = seen{run: 1, lits: make([]uint32, len(m.lits))}
+	}
+	for k, g := range []*grams{&m.long, &m.medium, &m.pairs} {
+		if g.bitmap == nil {
+			continue
+		}
+		if s.done[k] == nil {
+			s.done[k] = make([]uint32, len(g.slots))
+		}
+		window := [3]int{longWindow, mediumWindow, pairWindow}[k]
+		stride := [3]int{longStride, mediumStride, 1}[k]
+		for at := 0; at+window <= len(text); at += stride {
+			v := gram(text[at:], window)
+			if !g.has(v) {
+				continue
+			}
+			i := g.find(v)
+			if i < 0 || s.done[k][i] == s.run {
+				continue
+			}
+			all := true
+			for _, r := range g.refs[g.slots[i].first:g.slots[i].end] {
+				if s.lits[r.lit] == s.run {
+					continue
+				}
+				before := len(dst)
+				if dst = m.compare(dst, text, at-int(r.at), &m.lits[r.lit], anyEnd); len(dst) > before {
+					s.lits[r.lit] = s.run
+				} else {
+					all = false
+				}
+			}
+			if all {
+				s.done[k][i] = s.run
+			}
+		}
+	}
+	m.seen.Put(s)
 	return dst
 }
 
@@ -426,11 +505,17 @@ func (m *Matcher) findRest(dst []int32, text []byte, anyEnd bool) []int32 {
 			dst = m.compare(dst, text, len(text)-int(e.size)-1, e, anyEnd)
 		}
 	}
-	for _, k := range m.singles {
-		for i := range text {
-			before := len(dst)
-			if dst = m.compare(dst, text, i, &m.lits[k], anyEnd); len(dst) > before {
-				break
+	if m.singles != nil {
+		var has [256]bool
+		for _, c := range text {
+			has[c] = true
+		}
+		for c := 'A'; c <= 'Z'; c++ {
+			has[c|0x20] = has[c|0x20] || has[c]
+		}
+		for _, k := range m.singles {
+			if e := &m.lits[k]; has[m.text[e.start]] {
+				dst = append(dst, e.id)
 			}
 		}
 	}
@@ -448,14 +533,21 @@ func (m *Matcher) findRest(dst []int32, text []byte, anyEnd bool) []int32 {
 	return dst
 }
 
+// find returns the slot of a window, or -1.
+func (g *grams) find(gram uint32) int {
+	for i := hash(gram) >> g.spread; g.slots[i].first != g.slots[i].end; i = (i + 1) & uint32(len(g.slots)-1) {
+		if g.slots[i].gram == gram {
+			return int(i)
+		}
+	}
+	return -1
+}
+
 // probe looks a window up and compares the literals that have it.
 func (m *Matcher) probe(g *grams, dst []int32, text []byte, at int, gram uint32, anyEnd bool) []int32 {
-	for i := hash(gram) >> g.spread; g.slots[i].first != g.slots[i].end; i = (i + 1) & uint32(len(g.slots)-1) {
-		if s := &g.slots[i]; s.gram == gram {
-			for _, r := range g.refs[s.first:s.end] {
-				dst = m.compare(dst, text, at-int(r.at), &m.lits[r.lit], anyEnd)
-			}
-			break
+	if i := g.find(gram); i >= 0 {
+		for _, r := range g.refs[g.slots[i].first:g.slots[i].end] {
+			dst = m.compare(dst, text, at-int(r.at), &m.lits[r.lit], anyEnd)
 		}
 	}
 	return dst

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -63,6 +64,79 @@ func TestFind(t *testing.T) {
 			text[i] = "abA:\x04"[r.IntN(5)]
 		}
 		check(t, literals(data), string(text), r.IntN(2) == 0)
+	}
+}
+
+// Texts in which nearly everything occurs many times.
+func TestFindMany(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for i := range 300 {
+		data := make([]byte, 50+r.IntN(400))
+		for i := range data {
+			data[i] = "ab:\x04\x10\x1c"[r.IntN(6)]
+		}
+		text := make([]byte, r.IntN(2000))
+		for i := range text {
+			text[i] = "abA:\x04"[r.IntN(2+i%4)]
+		}
+		if i%3 == 0 {
+			text = bytes.Repeat(text[:min(len(text), 9)], 100)
+		}
+		check(t, literals(data), string(text), r.IntN(2) == 0)
+	}
+}
+
+// What Find returns is bounded by the number of literals, not by the text. Ten
+// thousand windows of the text are those of two thousand literals.
+func TestFindMemory(t *testing.T) {
+	for _, word := range []string{"q", "zq", "zqzq", "zqzqzqzqz", "aaaaaaaaaaaa"} {
+		for _, suffix := range []string{"", "x"} {
+			var lits []Literal
+			var w Windows
+			const n = 2000
+			for i := range n {
+				lits = append(lits, Literal{Text: word, ID: int32(i)})
+				w.Count(word)
+			}
+			lits = append(lits, Literal{Text: "not there", ID: n}, Literal{Text: word + "x", Suffix: true, ID: n + 1})
+			m := New(lits, &w)
+			text := []byte(strings.Repeat("zq", 20_000) + strings.Repeat("a", 20_000) + word + suffix)
+			for range 3 {
+				found := m.Find(nil, text, false)
+				if len(found) > 3*len(lits)+fewHits || cap(found) > 20*len(lits) {
+					t.Errorf("%s: %d found, of %d", word, len(found), len(lits))
+				}
+				slices.Sort(found)
+				want := n
+				if suffix != "" {
+					want++
+				}
+				if found = slices.Compact(found); len(found) != want || slices.Contains(found, n) {
+					t.Errorf("%s: %d of them found, want %d", word, len(found), want)
+				}
+			}
+		}
+	}
+}
+
+// A literal whose windows occur many times before it does itself.
+func TestFindLate(t *testing.T) {
+	const n = 200
+	var w Windows
+	for range 100_000 { // windows of the word, not of its end, are the rare ones
+		w.Count("qqvwx")
+		w.Count("zqvwx")
+	}
+	for _, word := range []string{"zq", "zqz", "zqzq", "zqzqz", "zqzqzqzqzq"} {
+		var lits []Literal
+		for i := range n {
+			lits = append(lits, Literal{Text: word, ID: int32(i)})
+		}
+		lits = append(lits, Literal{Text: word + "vwx", ID: n})
+		found := New(lits, &w).Find(nil, []byte(strings.Repeat("zq", 1000)+word+"vwx"), false)
+		if !slices.Contains(found, n) {
+			t.Errorf("%s: not found", word+"vwx")
+		}
 	}
 }
 
