@@ -54,9 +54,36 @@ func (s *Service) SetOption(name, value string) error {
 // DeleteOption removes every "-o name=…" and returns how many there were. A
 // line nothing is left of goes away.
 func (s *Service) DeleteOption(name string) (n int) {
-	for i := len(s.args) - 1; i > 0 && s.file != nil; i-- {
+	if s.file == nil {
+		return 0
+	}
+	named := func(i int) bool {
 		a := s.args[i]
-		if a.kind != argValue || a.name.end == a.name.start || s.text.s[a.name.start:a.name.end] != name {
+		return i > 0 && a.kind == argValue && a.name.end > a.name.start && s.text.s[a.name.start:a.name.end] == name
+	}
+	// All at once; what stands side by side goes as one.
+	var edits []diag.Edit
+	var want []argument
+	for i := 0; i < len(s.args); i++ {
+		first := i
+		for i+1 < len(s.args) && named(i+1) {
+			n++
+			i += 2
+		}
+		if i > first {
+			edits = append(edits, s.remove(first, i-1)...)
+		}
+		if i < len(s.args) {
+			want = append(want, s.args[i])
+		}
+	}
+	if n == 0 || s.file.try(edits, s, nil, s.expect(want)) == nil {
+		return n
+	}
+	// One that cannot go is left.
+	n = 0
+	for i := len(s.args) - 1; i > 0 && s.file != nil; i-- {
+		if !named(i) {
 			continue
 		}
 		want := slices.Delete(slices.Clone(s.args), i-1, i+1)
@@ -124,6 +151,10 @@ func (s *Service) setArgs(want []argument) error {
 	if tail > 0 && want[len(want)-tail].kind == argValue {
 		tail--
 	}
+	if s.file.try(s.argEdits(want, head, tail), s, nil, s.expect(want)) == nil {
+		return nil
+	}
+	// Not all at once: then step by step.
 	next := slices.Clone(s.args)
 	step := func(edits []diag.Edit) error { return s.file.try(edits, s, nil, s.expect(next)) }
 	for len(next)-tail > head && len(want)-tail > head && next[head].kind == want[head].kind {
@@ -172,6 +203,37 @@ func (s *Service) setArgs(want []argument) error {
 		head += n
 	}
 	return nil
+}
+
+// argEdits are the edits that make want of the arguments, of which the first
+// head and the last tail stay.
+func (s *Service) argEdits(want []argument, head, tail int) (edits []diag.Edit) {
+	gone, come := len(s.args)-tail, len(want)-tail
+	for ; head < gone && head < come && s.args[head].kind == want[head].kind; head++ {
+		switch a, w := s.args[head], want[head]; {
+		case w.kind == argO || a.text == w.text:
+		case w.kind == argValue:
+			edits = append(edits, s.replaceValue(head, w.text)...)
+		default:
+			edits = append(edits, s.text.replace(a.start, a.end, quote(w))...)
+		}
+	}
+	if head < gone {
+		edits = append(edits, s.remove(head, gone-1)...)
+	}
+	if head == come {
+		return edits
+	}
+	var units [][]string
+	for i := head; i < come; i++ {
+		unit := []string{quote(want[i])}
+		if want[i].kind == argO && i+1 < come {
+			i++
+			unit = append(unit, want[i].text)
+		}
+		units = append(units, unit)
+	}
+	return append(edits, s.insert(head, units...)...)
 }
 
 // expect returns a check that s has these arguments.
@@ -267,51 +329,83 @@ func (s *Service) remove(first, last int) []diag.Edit {
 		after++
 	}
 	if after < len(str) && s.text.pieceOf(after) == s.text.pieceOf(end-1) {
+		if s.text.pieceOf(start) != s.text.pieceOf(end-1) {
+			start = s.blanksBefore(first) // the last of its line goes
+		}
 		return s.text.replace(start, after, "")
 	}
-	for start > 0 && isBlank(str[start-1]) && s.text.pieceOf(start-1) == s.text.pieceOf(s.args[first].start) {
-		start--
-	}
-	return s.text.replace(start, end, "")
+	return s.text.replace(s.blanksBefore(first), end, "")
 }
 
-// insert puts a unit before argument at: raw is an option with its value not
+// blanksBefore returns where the white space before an argument starts, on its
+// line.
+func (s *Service) blanksBefore(i int) int {
+	start := s.args[i].start
+	for start > 0 && isBlank(s.text.s[start-1]) && s.text.pieceOf(start-1) == s.text.pieceOf(s.args[i].start) {
+		start--
+	}
+	return start
+}
+
+// insert puts units before argument at: each is an option with its value not
 // yet quoted, or one argument as it is written. Options get a line of their
 // own unless something follows on the line they would come behind.
-func (s *Service) insert(at int, raw []string) []diag.Edit {
-	unit := raw[0]
-	if len(raw) == 2 {
-		unit += " " + quote(argument{kind: argValue, text: raw[1]})
-	}
+func (s *Service) insert(at int, units ...[]string) []diag.Edit {
 	end := s.fields[columns-1].end
+	afterValue := false
 	if at > 0 {
 		end = s.args[at-1].end
-	}
-	if at > 0 && at < len(s.args) && s.args[at].start == end {
-		return s.text.replace(end, end, " "+unit+" -") // inside "-vo name=value"
+		afterValue = s.args[at-1].kind == argValue
 	}
 	k := s.text.pieceOf(end - 1)
 	p := s.text.pieces[k]
-	restEnd := p.at + p.end - p.start
-	isOption := len(raw) == 2
-	firstWord := !isOption && unit[0] != '-' && at > 0 && s.args[at-1].kind == argValue
-	if !blank(s.text.s[end:restEnd]) || !isOption && !firstWord {
-		return s.text.replace(end, end, " "+unit)
+	follows := !blank(s.text.s[end : p.at+p.end-p.start])
+	var here string    // what comes behind the argument before, on its line
+	var lines []string // the lines that come behind that
+	for _, raw := range units {
+		unit, isOption := raw[0], len(raw) == 2
+		if isOption {
+			unit += " " + quote(argument{kind: argValue, text: raw[1]})
+		}
+		firstWord := !isOption && unit[0] != '-' && afterValue
+		afterValue = isOption
+		switch {
+		case !follows && (isOption || firstWord):
+			lines = append(lines, unit)
+		case len(lines) > 0:
+			lines[len(lines)-1] += " " + unit
+		default:
+			here += " " + unit
+		}
+	}
+	var edits []diag.Edit
+	if here != "" {
+		if at > 0 && at < len(s.args) && s.args[at].start == end {
+			here += " -" // inside "-vo name=value"
+		}
+		edits = s.text.replace(end, end, here)
+	}
+	if len(lines) == 0 {
+		return edits
 	}
 	eol := "\n"
 	src := s.file.src
 	if p.lineEnd-2 >= p.lineStart && src[p.lineEnd-1] == '\n' && src[p.lineEnd-2] == '\r' {
 		eol = "\r\n"
 	}
-	line := s.indent(k) + unit
+	indent := s.indent(k)
 	if s.disabled {
-		line = strings.Repeat("#", s.hashes) + line
+		indent = strings.Repeat("#", s.hashes) + indent
 	}
-	e := diag.Edit{Start: p.lineEnd, End: p.lineEnd, New: line + eol}
-	if src[p.lineEnd-1] != '\n' {
-		e.New = "\n" + line
+	var text strings.Builder
+	for _, line := range lines {
+		if src[p.lineEnd-1] != '\n' {
+			text.WriteString("\n" + indent + line)
+		} else {
+			text.WriteString(indent + line + eol)
+		}
 	}
-	return []diag.Edit{e}
+	return append(edits, diag.Edit{Start: p.lineEnd, End: p.lineEnd, New: text.String()})
 }
 
 // indent is the white space a new line behind piece k starts with: that of

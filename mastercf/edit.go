@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -42,14 +43,20 @@ func UpdateFile(path string, edit func(*File) error) (changed bool, err error) {
 // try makes the edits. They must leave every other service as it was, and
 // satisfy check when it is not nil; otherwise nothing has changed and the
 // error says what would have been.
-func (f *File) try(edits []diag.Edit, target, kill *Service, check func() error) error {
-	before, all := *f, f.all()
-	saved := make([]Service, len(all))
+func (f *File) try(edits []diag.Edit, target *Service, kill map[*Service]bool, check func() error) error {
+	before := f.snapshot()
+	all, saved := before.all, before.saved
 	moved := make(map[int]*Service, len(all))
 	slices.SortStableFunc(edits, func(a, b diag.Edit) int { return a.Start - b.Start })
-	for i, s := range all {
-		saved[i] = *s
-		if at := shifted(s.nameOffset(), edits); s != kill && moved[at] == nil {
+	ends := make(map[*Service]int, len(all)) // where the names will be
+	byPlace := slices.Clone(all)
+	slices.SortFunc(byPlace, func(a, b *Service) int { return a.nameOffset() - b.nameOffset() })
+	var shift shifter
+	for _, s := range byPlace {
+		ends[s] = shift.to(s.nameOffset(), edits)
+	}
+	for _, s := range all {
+		if at := ends[s]; !kill[s] && moved[at] == nil {
 			moved[at] = s
 		}
 	}
@@ -58,11 +65,11 @@ func (f *File) try(edits []diag.Edit, target, kill *Service, check func() error)
 		return err
 	}
 	f.parse(src, moved)
-	if kill != nil {
-		kill.file = nil
+	for s := range kill {
+		s.file = nil
 	}
 	for i, s := range all {
-		if s != target && s != kill && (s.file == nil || !sameMeaning(s, &saved[i])) {
+		if s != target && !kill[s] && (s.file == nil || !sameMeaning(s, &saved[i])) {
 			err = fmt.Errorf("mastercf: the edit would change the entry %s/%s at %s:%s", saved[i].Name(), saved[i].Type(), f.name, saved[i].span)
 			break
 		}
@@ -71,28 +78,52 @@ func (f *File) try(edits []diag.Edit, target, kill *Service, check func() error)
 		err = check()
 	}
 	if err != nil {
-		*f = before
-		for i, s := range all {
-			*s = saved[i]
-		}
+		f.restore(before)
 	}
 	return err
 }
 
+// A snapshot is a File with its services as they were.
+type snapshot struct {
+	file  File
+	all   []*Service
+	saved []Service
+}
+
+func (f *File) snapshot() snapshot {
+	b := snapshot{file: *f, all: f.all()}
+	b.saved = make([]Service, len(b.all))
+	for i, s := range b.all {
+		b.saved[i] = *s
+	}
+	return b
+}
+
+func (f *File) restore(b snapshot) {
+	*f = b.file
+	for i, s := range b.all {
+		*s = b.saved[i]
+	}
+}
+
 func (f *File) all() []*Service { return append(slices.Clone(f.active), f.disabled...) }
 
-// shifted returns where the byte at off is after the edits, which are in order.
-func shifted(off int, edits []diag.Edit) int {
-	delta := 0
-	for _, e := range edits {
-		switch {
-		case e.End <= off:
-			delta += len(e.New) - (e.End - e.Start)
-		case e.Start <= off:
-			return e.Start + delta
+// A shifter tells where bytes are after edits, which are in order. It is asked
+// in the order of the bytes.
+type shifter struct{ done, delta int }
+
+func (h *shifter) to(off int, edits []diag.Edit) int {
+	for ; h.done < len(edits); h.done++ {
+		e := edits[h.done]
+		if e.End > off {
+			if e.Start <= off {
+				return e.Start + h.delta
+			}
+			break
 		}
+		h.delta += len(e.New) - (e.End - e.Start)
 	}
-	return off + delta
+	return off + h.delta
 }
 
 func sameMeaning(a, b *Service) bool {
@@ -108,21 +139,49 @@ func sameArgs(a, b []argument) bool {
 	return slices.EqualFunc(a, b, func(x, y argument) bool { return x.kind == y.kind && x.text == y.text })
 }
 
-// Delete removes the lines of a service from the file, and comments right
-// after one of them that read as arguments of it. Other comments between its
-// lines stay, a commented-out service among them.
-func (f *File) Delete(s *Service) error {
-	if err := f.owns(s); err != nil {
-		return err
+// Delete removes the lines of services from the file, and comments right after
+// one of them that read as arguments of it. Other comments between its lines
+// stay, a commented-out service among them. On an error nothing has changed.
+func (f *File) Delete(services ...*Service) error {
+	kill := make(map[*Service]bool, len(services))
+	for _, s := range services {
+		if err := f.owns(s); err != nil {
+			return err
+		}
+		kill[s] = true
 	}
-	var edits []diag.Edit
+	if len(services) > 1 {
+		var edits []diag.Edit
+		for _, s := range services {
+			mine, _ := f.deletion(s)
+			edits = append(edits, mine...)
+		}
+		if f.try(edits, nil, kill, nil) == nil {
+			return nil
+		}
+	}
+	before := f.snapshot()
+	for _, s := range services {
+		if s.file == nil {
+			continue // named twice
+		}
+		if err := f.deleteOne(s); err != nil {
+			f.restore(before)
+			return err
+		}
+	}
+	return nil
+}
+
+// deletion are the edits that take a service away. foreign: there is another,
+// commented-out one between its lines.
+func (f *File) deletion(s *Service) (edits []diag.Edit, foreign bool) {
 	own := map[int]bool{}
 	for _, p := range s.text.pieces {
 		own[p.lineStart] = true
 	}
 	end := s.text.pieces[len(s.text.pieces)-1].lineEnd
-	foreign := false // behind the first line of another, commented-out service
-	for _, r := range f.lines(s.text.pieces[0].lineStart, end) {
+	for r := range f.lines(s.text.pieces[0].lineStart, end) {
 		switch {
 		case own[r.start]:
 		case !r.isComment || r.bare():
@@ -135,13 +194,19 @@ func (f *File) Delete(s *Service) error {
 		}
 		edits = append(edits, diag.Edit{Start: r.start, End: r.end})
 	}
-	err := f.try(edits, nil, s, nil)
+	return edits, foreign
+}
+
+func (f *File) deleteOne(s *Service) error {
+	kill := map[*Service]bool{s: true}
+	edits, foreign := f.deletion(s)
+	err := f.try(edits, nil, kill, nil)
 	if err == nil || foreign {
 		return err
 	}
 	// Comments behind the entry that read as its arguments would become those
 	// of a commented-out service before it: they go too.
-	for _, r := range f.lines(end, len(f.src)) {
+	for r := range f.lines(s.text.pieces[len(s.text.pieces)-1].lineEnd, len(f.src)) {
 		if !r.isComment && !blank(f.src[r.start:r.end]) || r.isComment && f.header(r.remark) != nil {
 			break
 		}
@@ -149,7 +214,7 @@ func (f *File) Delete(s *Service) error {
 			edits = append(edits, diag.Edit{Start: r.start, End: r.end})
 		}
 	}
-	return f.try(edits, nil, s, nil)
+	return f.try(edits, nil, kill, nil)
 }
 
 // CommentOut puts a "#" before each line of a service. It stays a service, in
@@ -170,7 +235,7 @@ func (f *File) CommentOut(s *Service) error {
 	}
 	hash := func(at int) { edits = append(edits, diag.Edit{Start: at, End: at, New: "#"}) }
 	end := s.text.pieces[len(s.text.pieces)-1].lineEnd
-	for _, r := range f.lines(s.text.pieces[0].lineStart, end) {
+	for r := range f.lines(s.text.pieces[0].lineStart, end) {
 		if own[r.start] {
 			hash(r.start)
 		} else if r.isComment && f.argsOrHeader(r.remark) {
@@ -178,7 +243,7 @@ func (f *File) CommentOut(s *Service) error {
 		}
 	}
 	gap := false
-	for _, r := range f.lines(end, len(f.src)) {
+	for r := range f.lines(end, len(f.src)) {
 		switch {
 		case !r.isComment && !blank(f.src[r.start:r.end]), r.isComment && !r.bare() && f.header(r.remark) != nil:
 		case !r.isComment || r.bare():
@@ -255,13 +320,16 @@ type lineOf struct {
 	isComment bool
 }
 
-func (f *File) lines(from, to int) (all []lineOf) {
-	for at := from; at < to; {
-		r, isComment := newRemark(f.src, at, 0)
-		all = append(all, lineOf{r, isComment})
-		at = r.end
+func (f *File) lines(from, to int) iter.Seq[lineOf] {
+	return func(yield func(lineOf) bool) {
+		for at := from; at < to; {
+			r, isComment := newRemark(f.src, at, 0)
+			if !yield(lineOf{r, isComment}) {
+				return
+			}
+			at = r.end
+		}
 	}
-	return all
 }
 
 func (f *File) argsOrHeader(r remark) bool {

@@ -163,7 +163,7 @@ func linesOf(f *File, s *Service) (others []string) {
 			from, to = min(from, p.lineStart), max(to, p.lineEnd)
 		}
 	}
-	for _, r := range f.lines(0, len(f.src)) {
+	for r := range f.lines(0, len(f.src)) {
 		if own[r.start] || r.isComment && f.argsOrHeader(r.remark) {
 			continue
 		}

@@ -1,6 +1,7 @@
 package mastercf
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -44,4 +45,46 @@ func nested(n int) string {
 		b.WriteString(strings.Repeat("#", n+1) + " -o x=y\n")
 	}
 	return b.String()
+}
+
+// Edits of entries with very many options, and of very many entries.
+func TestHostileEdits(t *testing.T) {
+	const n = 30_000
+	var args []string
+	for i := range n {
+		args = append(args, "-o", fmt.Sprint("name", i, "=x"))
+	}
+	entry := "a unix - - n - - smtp\n"
+	f, _ := Parse("m", []byte("b unix - - n - - smtp\n"+entry+strings.Repeat("  -o y=1\n# why\n", n)+"  -v -o z=2\n"))
+	s := f.Service("a", Unix)
+	if err := s.SetArgs(args); err != nil || len(s.Args()) != 2*n {
+		t.Errorf("SetArgs: %v, %d arguments", err, len(s.Args()))
+	}
+	if err := s.SetArgs(args[:4]); err != nil || len(s.Args()) != 4 {
+		t.Errorf("SetArgs to few: %v, %d arguments", err, len(s.Args()))
+	}
+	if err := s.SetArgs(args); err != nil || len(s.Args()) != 2*n {
+		t.Errorf("SetArgs to many: %v, %d arguments", err, len(s.Args()))
+	}
+	if want := n; strings.Count(string(f.src), "\n  -o name") != want {
+		t.Errorf("options stand in other lines than their own")
+	}
+	f, _ = Parse("m", []byte(entry+strings.Repeat("  -o y=1\n  -o z=2 -o y=3\n", n)))
+	s = f.Service("a", Unix)
+	if got := s.DeleteOption("y"); got != 2*n || len(s.Args()) != 2*n {
+		t.Errorf("DeleteOption: %d, %d arguments are left", got, len(s.Args()))
+	}
+	f, _ = Parse("m", []byte(strings.Repeat("a unix - - n - - smtp -v\n# x\n  -o x=y\n#  -o y=z\nb unix - - n - - smtp\n", n)))
+	var services []*Service
+	for s := range f.Services() {
+		if s.Name() == "a" {
+			services = append(services, s)
+		}
+	}
+	if err := f.Delete(services...); err != nil || len(f.active) != n || services[0].file != nil {
+		t.Errorf("Delete: %v, %d services are left", err, len(f.active))
+	}
+	if want := strings.Repeat("# x\n#  -o y=z\nb unix - - n - - smtp\n", n); string(f.src) != want {
+		t.Errorf("Delete leaves %.300q", f.src)
+	}
 }

@@ -89,16 +89,15 @@ func (t text) replace(start, end int, repl string) []diag.Edit {
 		return []diag.Edit{{Start: at, End: at, New: repl}}
 	}
 	var edits []diag.Edit
-	at := 0
-	for k, p := range t.pieces {
-		n := p.end - p.start
+	for k := t.pieceOf(start); k < len(t.pieces) && t.pieces[k].at < end; k++ {
+		p := t.pieces[k]
+		at, n := p.at, p.end-p.start
 		from, to := max(start-at, 0), min(end-at, n)
 		here := ""
 		if start >= at && start < at+n {
 			here = repl
 		}
 		line := t.s[at : at+n]
-		at += n
 		if from > to || from == to && here == "" {
 			continue
 		}
