@@ -80,6 +80,7 @@ func (c *command) editFile(path string, edit func(old []byte) ([]byte, error)) e
 // requests reads the arguments of an edit. The last one for a name counts.
 func (c *command) requests(args []string) ([]request, error) {
 	var all []request
+	at := map[string]int{} // in all; the last one for a name counts
 	for _, arg := range args {
 		if strings.Contains(arg, "\n") {
 			return nil, fatalf("-e, -X, or -# accepts no multi-line input")
@@ -103,16 +104,17 @@ func (c *command) requests(args []string) ([]request, error) {
 			}
 			r.name = string(cflines.TrimRight([]byte(arg)))
 		}
-		if i := slices.IndexFunc(all, func(q request) bool { return q.name == r.name }); i >= 0 {
+		if i, ok := at[r.name]; ok {
 			// Before 3.12 the warning came for an equal value too.
 			if old := all[i]; c.mode&editConf != 0 && old.value != r.value {
 				c.warning("ignoring earlier request: '%s = %s'", old.name, old.value)
 			}
-			all = slices.Delete(all, i, i+1)
+			all[i].name = ""
 		}
+		at[r.name] = len(all)
 		all = append(all, r)
 	}
-	return all, nil
+	return slices.DeleteFunc(all, func(r request) bool { return r.name == "" }), nil
 }
 
 // checkNames refuses, with --unknown=error, to set a name that Postfix would

@@ -49,6 +49,9 @@ type masterView struct {
 	services []*mastercf.Service
 	env      *maincf.Env // Services has one element for each of services
 	use      maincf.Use
+
+	last      *maincf.Env // what scope returned for lastScope
+	lastScope int
 }
 
 // readMaster reads both files.
@@ -159,10 +162,14 @@ func (m *masterView) expandFor(i int, text string) (string, error) {
 // scope is the environment of service i: its options before main.cf, and what
 // Postfix itself sets before both.
 func (m *masterView) scope(i int) *maincf.Env {
+	if m.last != nil && m.lastScope == i {
+		return m.last
+	}
 	env := *m.env
 	env.Overrides = maps.Clone(m.env.Overrides)
 	maps.Copy(env.Overrides, m.env.Services[i].Overrides)
 	maps.Copy(env.Overrides, m.services[i].Runtime())
+	m.last, m.lastScope = &env, i
 	return &env
 }
 

@@ -322,6 +322,7 @@ func (c *command) changeServices(f *mastercf.File, e *masterEdit) error {
 			return err
 		}
 	}
+	var gone []*mastercf.Service
 	for s := range f.Services() {
 		if !e.matches(s.Name(), string(s.Type())) && !(whole.Name == s.Name() && whole.Type == s.Type()) {
 			continue
@@ -333,12 +334,12 @@ func (c *command) changeServices(f *mastercf.File, e *masterEdit) error {
 			if e.count == 1 {
 				err = replaceEntry(s, whole)
 			} else {
-				err = f.Delete(s)
+				gone = append(gone, s)
 			}
 		case c.mode&masterEntry != 0 && c.mode&commentOut != 0:
 			err = f.CommentOut(s)
 		case c.mode&masterEntry != 0:
-			err = f.Delete(s)
+			gone = append(gone, s)
 		case c.mode&masterFields != 0 && e.field == mastercf.FieldCommand:
 			command, args := commandOf(e.value)
 			if err = s.SetField(e.field, command); err == nil {
@@ -354,6 +355,9 @@ func (c *command) changeServices(f *mastercf.File, e *masterEdit) error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := f.Delete(gone...); err != nil {
+		return err
 	}
 	if e.count == 0 && whole.Name != "" {
 		_, err := f.Add(whole)
