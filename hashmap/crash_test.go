@@ -125,8 +125,12 @@ func TestFailedWriteInPlace(t *testing.T) {
 
 const killEnv = "POSTFIXKIT_TEST_KILLED_WRITER"
 
-// TestMain makes the test binary a program that writes tables for ever.
+// TestMain makes the test binary a program that writes tables for ever, or one
+// that updates a table.
 func TestMain(m *testing.M) {
+	if job := os.Getenv(updateEnv); job != "" {
+		runUpdates(job)
+	}
 	if dir := os.Getenv(killEnv); dir != "" {
 		for n := 1; ; n++ {
 			for _, f := range Formats() {

@@ -32,7 +32,7 @@ type FileOptions struct {
 	InPlace InPlace
 	// NoLock replaces the file without Postfix's lock on it.
 	NoLock bool
-	// LockWait limits the wait for a lock; 0 means 30 seconds.
+	// LockWait limits the wait for locks; 0 means 30 seconds.
 	LockWait time.Duration
 
 	fault func(op string) error // tests make operations fail
@@ -62,6 +62,10 @@ const (
 // not allowed.
 var ErrNeedsInPlace = atomicfile.ErrNeedsInPlace
 
+// ErrChanged is wrapped when [Update] met, again and again, changes by a program
+// that does not wait for the locks.
+var ErrChanged = atomicfile.ErrChanged
+
 // ErrBusy is wrapped when another program kept the table locked.
 var ErrBusy = filelock.ErrBusy
 
@@ -80,15 +84,30 @@ type Result struct {
 func ModeFor(source fs.FileMode) fs.FileMode { return 0o600 | source&0o044 }
 
 // A placement puts one table file in its place.
+//
+// Writers of this package take two locks, in this order: that of NAME.tmp, which
+// keeps them apart, also where there is no table yet or the format has no lock,
+// and then Postfix's own on the table. Who holds a lock on the table never waits
+// for NAME.tmp, and neither do Postfix's programs, except that its cdb builder
+// takes NAME.tmp alone.
 type placement struct {
 	path   string
 	format Format
 	opts   FileOptions
+	// update: the new table is made from the old one, which keeps its links,
+	// mode and owner whatever the format.
+	update bool
+	// before is asked right before the table is replaced.
+	before func() error
+
+	end  time.Time        // of the wait for locks
+	file *atomicfile.File // the new table, with the lock of NAME.tmp
+	held []*os.File       // locks on the table
 }
 
 // fresh formats replace what is there, a symbolic link included, instead of
 // taking over its mode and owner: postmap(1) makes a new cdb file each time.
-func (p *placement) fresh() bool { return p.format == CDB }
+func (p *placement) fresh() bool { return p.format == CDB && !p.update }
 
 // put writes the file with write and, before it becomes visible, has check
 // read it if that is set.
@@ -97,45 +116,73 @@ func (p *placement) fresh() bool { return p.format == CDB }
 // program that changes it in place can, and readers go on reading the old one.
 func (p *placement) put(ctx context.Context, write func(io.Writer) (int64, error), check func(file string) error) (Result, error) {
 	res := Result{Path: p.path}
-	mode := filelock.Shared
-	if p.opts.InPlace == InPlaceAlways {
-		mode = filelock.Exclusive
-	}
-	held, err := p.lock(ctx, mode)
-	if err != nil {
-		return res, err
-	}
-	defer func() { held.release() }()
+	defer p.release()
 	inPlace, err := p.replace(ctx, p.opts.InPlace == InPlaceAlways, write, check, &res)
-	if errors.Is(err, ErrNeedsInPlace) && p.opts.InPlace == InPlaceNeeded {
+	if errors.Is(err, ErrNeedsInPlace) && p.opts.InPlace == InPlaceNeeded && !p.update {
+		p.release()
 		// Now readers have to wait.
-		held.release()
-		if held, err = p.lock(ctx, filelock.Exclusive); err != nil {
-			return res, err
-		}
 		inPlace, err = p.replace(ctx, true, write, check, &res)
 	}
 	res.InPlace = inPlace
 	return res, err
 }
 
-// held is a lock on the table that is being replaced, or nothing.
-type held struct{ f *os.File }
-
-func (h *held) release() {
-	if h != nil && h.f != nil {
-		h.f.Close() // which unlocks; the file was not written through f
-		h.f = nil
+// release gives all locks back; what was not put in place is dropped.
+func (p *placement) release() {
+	if p.file != nil {
+		p.file.Abort()
+		p.file = nil
 	}
+	for _, f := range p.held {
+		f.Close() // which unlocks; the table was not written through f
+	}
+	p.held = nil
 }
 
-// lock takes Postfix's lock on the existing table.
-func (p *placement) lock(ctx context.Context, mode filelock.Mode) (*held, error) {
-	kind := formats[p.format].lock
-	if p.opts.NoLock || kind == 0 {
-		return nil, nil
+// create takes the lock of NAME.tmp, where the new table will be written.
+func (p *placement) create(ctx context.Context, inPlace bool) (err error) {
+	p.startWait()
+	o := &atomicfile.Options{Fresh: p.fresh(), LockWait: time.Until(p.end), Fault: p.opts.fault}
+	o.Before = func() error {
+		if p.before == nil {
+			return nil
+		}
+		return p.before()
 	}
-	ctx, cancel := lockContext(ctx, p.opts.LockWait)
+	switch {
+	case inPlace:
+		o.InPlace = atomicfile.InPlaceAlways
+	case p.update && p.opts.InPlace == InPlaceNeeded:
+		// It has the lock that is needed, and must not give up NAME.tmp.
+		o.InPlace = atomicfile.InPlaceNeeded
+	}
+	p.attributes(o)
+	p.file, err = atomicfile.Create(ctx, p.path, o)
+	return placeError(err)
+}
+
+func (p *placement) startWait() {
+	wait := p.opts.LockWait
+	if wait <= 0 {
+		wait = filelock.DefaultWait
+	}
+	p.end = time.Now().Add(wait)
+}
+
+// lock takes Postfix's lock on the table, if there is one.
+func (p *placement) lock(ctx context.Context, mode filelock.Mode) error {
+	kind := formats[p.format].lock
+	if kind == 0 && (p.update || mode == filelock.Exclusive) {
+		kind = filelock.Flock // nobody else takes one on a cdb file
+	}
+	if p.opts.NoLock || kind == 0 || len(p.held) > 0 {
+		return nil
+	}
+	return p.lockAs(ctx, kind, mode)
+}
+
+func (p *placement) lockAs(ctx context.Context, kind filelock.Kind, mode filelock.Mode) error {
+	ctx, cancel := context.WithDeadline(ctx, p.end)
 	defer cancel()
 	flag := os.O_RDONLY
 	if mode == filelock.Exclusive {
@@ -144,33 +191,35 @@ func (p *placement) lock(ctx context.Context, mode filelock.Mode) (*held, error)
 	f, err := filelock.Open(ctx, p.path, flag, 0, kind, mode)
 	switch {
 	case err == nil:
-		return &held{f}, nil
+		p.held = append(p.held, f)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, filelock.ErrUnsupported):
-		return nil, nil
+	default:
+		return fmt.Errorf("hashmap: %w", err)
 	}
-	return nil, fmt.Errorf("hashmap: %w", err)
+	return nil
 }
 
 func (p *placement) replace(ctx context.Context, inPlace bool, write func(io.Writer) (int64, error), check func(file string) error, res *Result) (bool, error) {
+	if p.file == nil {
+		if err := p.create(ctx, inPlace); err != nil {
+			return false, err
+		}
+	}
+	w := p.file
+	p.startWait()
+	mode := filelock.Shared
+	if inPlace {
+		mode = filelock.Exclusive
+	}
+	if err := p.lock(ctx, mode); err != nil {
+		return false, err
+	}
 	old, err := p.old()
 	if err != nil {
 		return false, err
 	}
 	res.Created = old == nil
 	res.ZeroLength = old != nil && old.Size() == 0
-	o := &atomicfile.Options{Fresh: p.fresh(), LockWait: p.opts.LockWait, Fault: p.opts.fault}
-	if inPlace {
-		o.InPlace = atomicfile.InPlaceAlways
-	}
-	if o.LockWait == 0 {
-		o.LockWait = filelock.DefaultWait
-	}
-	p.attributes(o, old)
-	w, err := atomicfile.Create(ctx, p.path, o)
-	if err != nil {
-		return false, placeError(err)
-	}
-	defer w.Abort()
 	if _, err := write(cancellable{ctx, w}); err != nil {
 		return false, err
 	}
@@ -213,7 +262,7 @@ func (p *placement) old() (fs.FileInfo, error) {
 }
 
 // attributes decides on mode and owner.
-func (p *placement) attributes(o *atomicfile.Options, old fs.FileInfo) {
+func (p *placement) attributes(o *atomicfile.Options) {
 	o.Mode = 0o644
 	if p.opts.Source != nil && p.opts.Source.Mode().IsRegular() {
 		o.Mode = ModeFor(p.opts.Source.Mode())
@@ -231,7 +280,7 @@ func placeError(err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, atomicfile.ErrLocked) {
+	if errors.Is(err, atomicfile.ErrLocked) && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("hashmap: %w", &wrapped{err, ErrBusy})
 	}
 	return fmt.Errorf("hashmap: %w", err)

@@ -2,15 +2,18 @@ package hashmap
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 
 	"github.com/postfixkit/postfixkit/hashmap/bdb"
+	"github.com/postfixkit/postfixkit/internal/atomicfile"
 	"github.com/postfixkit/postfixkit/internal/filelock"
 )
 
@@ -46,60 +49,173 @@ type Edit struct {
 	// changes by stored key: the place in added, or -1 for a deleted key.
 	changes map[string]int
 	added   []Record // those of deleted keys are nil
+	over    []bool   // of each in added: it replaces one that the table has
 	changed bool
 }
+
+// maxTries is how often an update begins again after somebody else's change.
+const maxTries = 10
 
 // Update changes the table in the file at path: edit puts and deletes entries,
 // and the result replaces the file, once, when edit returns nil and has changed
 // something. When it returns an error, or anything fails later, the file is as
 // it was.
 //
-// Nobody who takes Postfix's lock can change the table meanwhile; readers go on
-// reading the old one. The original postmap -i does not lock lmdb tables.
-//
 // Any format can be changed, cdb too: a new file with all records is written in
-// each case.
+// each case. It has the mode and owner of the old one, also with cdb, and a
+// symbolic link goes on leading to it.
+//
+// Any number of Updates at once, in any number of processes, lose nothing: from
+// before the table is read until it is replaced each holds a lock on NAME.tmp
+// beside it and Postfix's lock on the table. Builders take them as well. Readers
+// go on reading the old table.
+//
+// Programs of Postfix lock the table alone, and lmdb tables not at all, so the
+// table is looked at once more right before it is replaced. When it is not the
+// one that was read, the same puts and deletes are made on what it is now,
+// without edit being called again: a key that was new to Put and is there now is
+// treated as UpdateOptions.Duplicates say. When that has happened ten times in
+// turn the error wraps [ErrChanged].
+//
+// One way to lose an entry is left, and it is not ours that is lost: the
+// original postmap -i (or -d) opens the table, waits for the lock if there is
+// one, and does not look whether the table was replaced meanwhile. It then
+// changes the file that was replaced, or one that it does not hold the lock of.
+// Do not run it beside programs that use this package, or its entries may be
+// lost.
 func Update(ctx context.Context, path string, opts *UpdateOptions, edit func(*Edit) error) (Result, error) {
 	e := &Edit{changes: map[string]int{}}
 	if opts != nil {
 		e.opts = *opts
 	}
-	format, zero, err := e.find(path)
+	// One name for all: there is one lock however the table is reached.
+	target, err := atomicfile.FollowLinks(path)
 	if err != nil {
-		return Result{Path: path}, err
+		return Result{Path: path}, fmt.Errorf("hashmap: %s: %w", path, err)
 	}
-	p := placement{path: path, format: format, opts: e.opts.File}
-	mode := filelock.Shared
-	if e.opts.File.InPlace != InPlaceNever && format != Bolt { // bbolt locks the file it reads
-		mode = filelock.Exclusive
-	}
-	held, err := p.lock(ctx, mode)
-	if err != nil {
-		return Result{Path: path}, err
-	}
-	defer held.release()
-	// Only one of our own writers is in here with a lock of its own kind, so
-	// the table is opened under it.
-	p.opts.NoLock = true
-	e.format, e.nul, e.form = format, e.opts.NUL.written(format), e.opts.NUL
-	if !zero {
-		e.old, err = Open(path, &OpenOptions{Format: format, NUL: e.opts.NUL, KeepNUL: true, NoLock: true, NoMmap: e.opts.NoMmap})
-		switch {
-		case err == nil:
-			defer e.old.Close()
-		case !errors.Is(err, fs.ErrNotExist) || e.opts.Format == 0:
-			return Result{Path: path}, err
+	for try := 1; ; try++ {
+		p := placement{path: target, opts: e.opts.File, update: true}
+		var own error
+		res, err := e.update(ctx, &p, func(e *Edit) error { own = edit(e); return own })
+		p.release()
+		res.Path = path
+		if own != nil || !errors.Is(err, ErrChanged) {
+			return res, err
 		}
+		if try == maxTries {
+			return Result{Path: path}, fmt.Errorf("%w (%d times in turn; it is as that program left it)", err, try)
+		}
+		edit = e.again()
+	}
+}
+
+// update makes the changes on what the table is now.
+func (e *Edit) update(ctx context.Context, p *placement, edit func(*Edit) error) (res Result, err error) {
+	zero, err := e.lock(ctx, p)
+	if err != nil {
+		return res, err
+	}
+	seen, err := p.old()
+	if err != nil {
+		return res, err
+	}
+	p.before = func() error { return unchanged(p, seen) }
+	e.old = nil
+	if seen != nil && !zero {
+		// Opened under our own locks; bbolt would not get in beside another.
+		e.old, err = Open(p.path, &OpenOptions{Format: p.format, NUL: e.opts.NUL, KeepNUL: true, NoLock: true, NoMmap: e.opts.NoMmap})
+		if err != nil {
+			return res, cmp.Or(p.before(), err)
+		}
+		defer e.old.Close()
 	}
 	if err := edit(e); err != nil {
-		return Result{Path: path}, err
+		return res, err
 	}
 	if !e.changed && e.old != nil {
-		return Result{Path: path}, nil
+		return res, nil
 	}
-	res, err := e.write(ctx, &p)
+	if res, err = e.write(ctx, p); errors.Is(err, ErrCorrupt) {
+		err = cmp.Or(p.before(), err) // it may have been read half changed
+	}
 	res.ZeroLength = zero
 	return res, err
+}
+
+// lock takes the locks and decides which format the table has or will have.
+func (e *Edit) lock(ctx context.Context, p *placement) (zero bool, err error) {
+	switch err := p.create(ctx, p.opts.InPlace == InPlaceAlways); {
+	case errors.Is(err, ErrNeedsInPlace):
+		// No NAME.tmp can be made, but nothing may have to be written.
+	case err != nil:
+		return false, err
+	}
+	if p.format, zero, err = e.find(p.path); err != nil {
+		return false, err
+	}
+	mode := filelock.Shared
+	if p.opts.InPlace != InPlaceNever && p.format != Bolt { // bbolt locks the file it reads
+		mode = filelock.Exclusive
+	}
+	if err := p.lock(ctx, mode); err != nil {
+		return false, err
+	}
+	if p.format == Bolt && p.file != nil && !p.file.Locked() && !p.opts.NoLock && runtime.GOOS != "windows" {
+		// No NAME.tmp could be made, and it will be overwritten in place. The other kind of lock, which bbolt does not take, keeps others from
+		// reading what will be overwritten.
+		if err := p.lockAs(ctx, filelock.Record, filelock.Exclusive); err != nil {
+			return false, err
+		}
+	}
+	// The table may have become another one while we waited.
+	found := p.format
+	if p.format, zero, err = e.find(p.path); err == nil && formats[p.format].lock != formats[found].lock {
+		err = ErrChanged
+	}
+	if err == nil && e.format != 0 && e.format != p.format { // the keys are in the form of that one
+		err = notThat(p.path, p.format, e.format)
+	}
+	e.format, e.nul, e.form = p.format, e.opts.NUL.written(p.format), e.opts.NUL
+	return zero, err
+}
+
+// unchanged returns an error when the table is not the one that was seen.
+func unchanged(p *placement, seen fs.FileInfo) error {
+	now, err := p.old()
+	if err != nil || atomicfile.Same(seen, now) {
+		return err
+	}
+	return fmt.Errorf("hashmap: %s: %w", p.path, ErrChanged)
+}
+
+// again returns an edit that makes the same changes, and forgets them.
+func (e *Edit) again() func(*Edit) error {
+	changes, added, over := e.changes, e.added, e.over
+	e.changes, e.added, e.over, e.changed = map[string]int{}, nil, nil, false
+	return func(e *Edit) error {
+		for key, i := range changes {
+			if i >= 0 {
+				continue
+			}
+			if _, err := e.DeleteRaw([]byte(key)); err != nil {
+				return err
+			}
+		}
+		policy := e.opts.Duplicates
+		defer func() { e.opts.Duplicates = policy }()
+		for i, r := range added {
+			if r.Key == nil {
+				continue
+			}
+			if e.opts.Duplicates = policy; over[i] {
+				e.opts.Duplicates = KeepLast
+			}
+			if _, err := e.PutRaw(r.Key, r.Value); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // find decides which format the table has or will have.
@@ -240,7 +356,7 @@ func (e *Edit) PutRaw(key, value []byte) (existed bool, err error) {
 		e.added[i] = r
 	} else {
 		e.changes[string(key)] = len(e.added)
-		e.added = append(e.added, r)
+		e.added, e.over = append(e.added, r), append(e.over, existed || ok)
 	}
 	e.changed = true
 	return existed, nil

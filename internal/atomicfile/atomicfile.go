@@ -181,6 +181,10 @@ func (w *File) open(ctx context.Context) (err error) {
 // renames reports whether the new content is where it can be renamed.
 func (w *File) renames() bool { return w.f != nil && w.f == w.lock }
 
+// Locked reports whether w holds the lock of PATH.tmp. Where that cannot be made
+// an existing file is overwritten in place without one.
+func (w *File) Locked() bool { return w.lock != nil }
+
 // lastPause is the longest between two looks at a lock: short, or those who
 // came last would often get it first.
 const lastPause = 20 * time.Millisecond
