@@ -246,9 +246,6 @@ func (m *Map) Virtual(ctx context.Context, addr string) ([]string, error) {
 	list := []string{addr}
 	itself := map[string]bool{} // addresses that are among their own results
 	for i := 0; i < len(list); i++ {
-		if len(list) > MaxExpansion {
-			return nil, fmt.Errorf("%w of %s: more than %d addresses", ErrNesting, addr, MaxExpansion)
-		}
 		for deep := 0; !itself[fold(list[i])]; deep++ {
 			if deep >= MaxRecursion {
 				return nil, fmt.Errorf("%w of %s: looked up %d times", ErrNesting, addr, MaxRecursion)
@@ -273,6 +270,11 @@ func (m *Map) Virtual(ctx context.Context, addr string) ([]string, error) {
 				} else {
 					list = append(list, to)
 				}
+			}
+			// cleanup(8) looks at it when it comes to the next address, which
+			// results in a circle may put off for as much memory as there is.
+			if len(list) > MaxExpansion {
+				return nil, fmt.Errorf("%w of %s: more than %d addresses", ErrNesting, addr, MaxExpansion)
 			}
 		}
 	}

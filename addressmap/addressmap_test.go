@@ -68,6 +68,18 @@ func TestVirtualLimits(t *testing.T) {
 	}
 }
 
+// TestVirtualCircle has two addresses that lead to each other, with many more
+// on the way: they must not be collected until the circle is found.
+func TestVirtualCircle(t *testing.T) {
+	more := strings.Repeat(", more@x.example", 10_000)
+	m := Map{Tables: entries("a@x.example", "b@x.example"+more, "b@x.example", "a@x.example"+more)}
+	asked := 0
+	m.Trace = func(table.Step) { asked++ }
+	if _, err := m.Virtual(context.Background(), "a@x.example"); !errors.Is(err, ErrNesting) || asked > 1 {
+		t.Errorf("%d lookups, %v", asked, err)
+	}
+}
+
 func TestTransport(t *testing.T) {
 	ctx := context.Background()
 	m := Map{Tables: entries("user@example.com", "smtp:[192.0.2.1]:2525", ".example.com", ":[relay.example]", "example.net", "lmtp", "*", "discard:gone")}
