@@ -137,9 +137,9 @@ func split(rhs string) Action {
 	return Action{Kind: Restriction, Arg: rhs}
 }
 
-// isReply: 4NN or 5NN, white space, text.
+// isReply: 4NN or 5NN as a word of its own, text.
 func isReply(s string) bool {
-	return len(s) > 4 && (s[0] == '4' || s[0] == '5') && allDigits(s[:3]) && isSpace(s[3]) && trimSpaceLeft(s[3:]) != ""
+	return len(s) > 4 && (s[0] == '4' || s[0] == '5') && allDigits(s[:3]) && (s[3] == ' ' || s[3] == '\t') && trimSpaceLeft(s[3:]) != ""
 }
 
 // cutStatus cuts an enhanced status code (RFC 3463) off the front of a text.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postfixkit/postfixkit/diag"
 )
@@ -72,6 +73,8 @@ var values = []struct {
 	{"greylist", Action{Kind: Restriction, Arg: "greylist"}, "smtpd_restriction_classes"},
 	{"550x", Action{Kind: Restriction, Arg: "550x"}, "unknown"},
 	{"", serverError, "empty value"},
+	{"550\vx", Action{Kind: Restriction, Arg: "550\vx"}, "unknown"},
+	{"REJECT caf\xe9", serverError, "1:11: error: value is not UTF-8"},
 	{",", Action{Kind: OK}, "no restriction"},
 }
 
@@ -84,6 +87,30 @@ func TestParseAction(t *testing.T) {
 		if c.found == "" && err != nil || c.found != "" && (err == nil || !strings.Contains(err.Error(), c.found)) {
 			t.Errorf("%q: found %v, want %q", c.rhs, err, c.found)
 		}
+	}
+}
+
+// TestManyUnknownWords has as many classes as unknown words: some get a
+// suggestion, all are found.
+func TestManyUnknownWords(t *testing.T) {
+	const n = 30_000
+	var words, classes []string
+	for i := range n {
+		words, classes = append(words, fmt.Sprint("clxss", i)), append(classes, fmt.Sprint("class", i))
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := (&Grammar{Classes: classes}).ParseAction(strings.Join(words, " "))
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		var found diag.List
+		if !errors.As(err, &found) || len(found) != n || !strings.Contains(found[3].Message, "did you mean class3?") {
+			t.Errorf("%d findings", len(found))
+		}
+	case <-time.After(60 * time.Second):
+		t.Error("it does not end")
 	}
 }
 

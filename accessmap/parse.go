@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/postfixkit/postfixkit/diag"
 	"github.com/postfixkit/postfixkit/internal/near"
@@ -53,7 +54,13 @@ type checker struct {
 	g     *Grammar
 	rhs   string
 	found diag.List
+
+	suggested int // unknown words for which a name was looked for
 }
+
+// maxSuggestions is for how many words of one value a known name is looked for:
+// every one is compared with all names and classes.
+const maxSuggestions = 20
 
 // report adds a finding about the bytes start to end of the value.
 func (c *checker) report(s diag.Severity, start, end int, format string, args ...any) {
@@ -67,6 +74,14 @@ func (c *checker) report(s diag.Severity, start, end int, format string, args ..
 // check adds findings and returns what Postfix does because of them.
 func (c *checker) check(a Action) Action {
 	whole := len(c.rhs)
+	if !utf8.ValidString(c.rhs) {
+		at := 0
+		for r, n := utf8.DecodeRuneInString(c.rhs); r != utf8.RuneError || n > 1; r, n = utf8.DecodeRuneInString(c.rhs[at:]) {
+			at += n
+		}
+		c.report(diag.Error, at, at+1, "value is not UTF-8; Postfix takes it for a broken table and replies 451 4.3.5, unless smtputf8_enable = no")
+		return serverError
+	}
 	dunno := Action{Kind: Dunno}
 	arg := len(c.rhs) - len(a.Arg) // for actions with an argument
 	switch a.Kind {
@@ -159,6 +174,14 @@ func (c *checker) restrictions() Action {
 		c.report(diag.Error, 0, len(c.rhs), "lookup table in an access table; define a restriction class and name that instead (Postfix replies 451 4.3.5)")
 		return serverError
 	}
+	isClass := func(name string) bool { return slices.Contains(c.g.Classes, name) }
+	if n > 10 {
+		classes := map[string]bool{}
+		for _, name := range c.g.Classes {
+			classes[name] = true
+		}
+		isClass = func(name string) bool { return classes[name] }
+	}
 	effect := Action{Kind: Restriction, Arg: c.rhs}
 	expect, of := argNone, ""
 	for at, item := range table.Elements(c.rhs) {
@@ -171,7 +194,7 @@ func (c *checker) restrictions() Action {
 			expect = argNone
 			continue
 		}
-		if slices.Contains(c.g.Classes, item) {
+		if isClass(item) {
 			continue
 		}
 		r, ok := restrictions[strings.ToLower(item)]
@@ -213,8 +236,10 @@ func (c *checker) unknown(at int, item string, r restriction, effect Action) Act
 			severity = diag.Warning
 			message += ", unless it is in smtpd_restriction_classes"
 		}
-		if near := nearest(item, c.g.Classes); near != "" {
-			message += fmt.Sprintf(" (did you mean %s?)", near)
+		if c.suggested++; c.suggested <= maxSuggestions {
+			if near := nearest(item, c.g.Classes); near != "" {
+				message += fmt.Sprintf(" (did you mean %s?)", near)
+			}
 		}
 	}
 	c.report(severity, at, at+len(item), "%s", message)

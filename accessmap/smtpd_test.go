@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/postfixkit/postfixkit/internal/mailaddr"
 	"github.com/postfixkit/postfixkit/internal/realpostfix"
@@ -388,7 +389,7 @@ func TestRepliesAreThoseOfSMTPD(t *testing.T) {
 		code, status, text := a.Reply(k.class, k.what)
 		want := fmt.Sprint(code, " ", status, " ", text)
 		switch {
-		case rhs == "": // about the table, not about the entry
+		case rhs == "" || !utf8.ValidString(rhs): // about the table, not about the entry
 			want = "451 4.3.5 <to@example.org>: Recipient address rejected: Server configuration error"
 		case a.Kind == OK || a.Kind == Discard || a.Kind == Restriction && strings.HasPrefix(rhs, "permit"):
 			want = "250 2.1.5 Ok"
@@ -412,5 +413,18 @@ func TestRepliesAreThoseOfSMTPD(t *testing.T) {
 		}
 		same("recipient", v.rhs)
 	}
+	for _, rhs := range odd {
+		same("recipient", rhs)
+	}
 	t.Logf("%d comparisons", cases)
+}
+
+// odd are values that are seldom written: white space that is none here, texts
+// that are printed otherwise, and texts that are no UTF-8.
+var odd = []string{
+	"REJECT café", "REJECT 日本.", "REJECT tab\there", "REJECT \x01\x7f.", "REJECT \u0085.", "REJECT trailing  ", "450 x\\r\\ny",
+	"550\vvt", "550\v5.7.1 x", "550 \v5.7.1 x", "REJECT\vtext", "REJECT 5.7.1\vtext", "DEFER_IF_PERMIT 4.7.1 \tx",
+	"REJECT 5.7.01 x", "REJECT 5.07.1 x", "REJECT 5.000.1 x", "REJECT 2.7.1 x", "REJECT 5.1.01 x", "REJECT 5.1.001 x", "REJECT 5.01.1 x",
+	"REJECT caf\xe9 x", "REJECT x\xc3", "REJECT x\xc3 y", "REJECT \xed\xa0\x80.", "REJECT \xf4\x90\x80\x80.", "REJECT \xc0\x80.",
+	"REJECT \xe0\x80\x80.", "REJECT \xf8\x88\x80\x80\x80.", "\xff",
 }
