@@ -90,7 +90,7 @@ func Parse(name string, src []byte, opts *Options) (*File, error) {
 	}
 	for _, at := range f.index {
 		for _, again := range at[min(1, len(at)):] {
-			found = append(found, f.duplicate(f.nodes[at[0]].Entry, f.nodes[again].Entry))
+			found = append(found, f.duplicate(f.nodes[at[0]].Entry, f.nodes[again]))
 		}
 	}
 	found.Sort()
@@ -131,27 +131,18 @@ func (f *File) parseEntry(src []byte, it cflines.Item, found *diag.List) *Entry 
 	return e
 }
 
-func (f *File) duplicate(first, again *Entry) diag.Diagnostic {
+func (f *File) duplicate(first *Entry, n cflines.Node[Entry]) diag.Diagnostic {
+	again := n.Entry
+	start := again.Span.Start.Offset
 	return diag.Diagnostic{
 		File: f.name, Span: again.KeySpan, Severity: diag.Warning, Check: CheckDuplicate,
 		Message: fmt.Sprintf("duplicate entry: \"%s\"", diag.Printable(again.Key)),
 		Related: []diag.Related{{File: f.name, Span: first.KeySpan, Message: "this entry is used"}},
 		Fixes: []diag.Fix{{
 			Message: "remove the entry that is not used",
-			Edits:   []diag.Edit{{File: f.name, Start: again.Span.Start.Offset, End: f.endOf(again)}},
+			Edits:   []diag.Edit{{File: f.name, Start: start, End: start + len(n.Raw)}},
 		}},
 	}
-}
-
-// endOf returns the offset just past the lines of an entry that has not been
-// edited since the file was parsed.
-func (f *File) endOf(e *Entry) int {
-	for _, i := range f.index[e.Key] {
-		if f.nodes[i].Entry == e {
-			return e.Span.Start.Offset + len(f.nodes[i].Raw)
-		}
-	}
-	return e.Span.End.Offset
 }
 
 func (f *File) append(n cflines.Node[Entry]) {

@@ -340,3 +340,18 @@ func BenchmarkParse(b *testing.B) {
 		Parse("m", src, nil)
 	}
 }
+
+// BenchmarkParseDuplicates is linear in the number of entries: every finding has
+// the lines of its entry in a fix.
+func BenchmarkParseDuplicates(b *testing.B) {
+	for _, n := range []int{10_000, 40_000} {
+		b.Run(fmt.Sprint("n=", n), func(b *testing.B) {
+			src := []byte(strings.Repeat("a b\n", n))
+			for b.Loop() {
+				if _, err := Parse("m", src, nil); len(err.(diag.List)) != n-1 {
+					b.Fatal("findings are missing")
+				}
+			}
+		})
+	}
+}
