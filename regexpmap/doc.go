@@ -53,11 +53,15 @@
 // Regular patterns, nearly all that are in use, take time linear in the length
 // of the key. The others run on a backtracking matcher with a budget of steps,
 // which is used up in about a third of a second. So have regular ones, but only
-// thousands of states and keys of tens of kilobytes use it up. A rule that does
-// so counts as not satisfied, negated or not, which is what Postfix does when
-// PCRE2 reports "match limit exceeded"; [Options.Warn] is told. The budget is
-// counted in steps, not time, and what was looked up before makes no
+// thousands of states and keys of tens of kilobytes use that up. A rule that
+// does so counts as not satisfied, negated or not, which is what Postfix does
+// when PCRE2 reports "match limit exceeded"; [Options.Warn] is told. The budget
+// is counted in steps, not time, and what was looked up before makes no
 // difference: the same key has the same answer on a busy host.
+//
+// What package regexp takes to find the groups for a result with $1 is not in
+// the budget: it is proportional to the key and the pattern, some seconds when
+// both are as large as those.
 //
 // Ten thousand rules take about 0.2 s to parse and 8 MB to keep. What a rule
 // needs to be tried is made when it is tried first, some five to ten kilobytes

@@ -42,6 +42,8 @@ var slowCases = []struct {
 	{"lazy-run", `/(?<!x)a{30000}?b/ x`, PCRE, strings.Repeat("a", 100_000), false, true},
 	{"automaton-of-9000-states", `/[ab]*a[ab]{9000}c/ x`, POSIX, coins(60_000), false, true}, // regexec: over 20 s, 4 GB
 	{"automaton-of-400-states", `/[ab]*a[ab]{400}c/ x`, POSIX, coins(60_000), false, false},
+	{"graph-of-many-ways", `/(\<x|` + strings.Repeat("(ab|ba|a|b)?", 200) + `)*c/ x`, POSIX, strings.Repeat("ab", 20_000), false, true},
+	{"graph-of-many-ways-back", `/((a|b|ab|ba|aa|bb|` + strings.Repeat("(ab|ba|a|b)?", 200) + `)*)c/ $1`, POSIX, strings.Repeat("ab", 1500) + "c", false, true},
 	{"quadratic-starts", `/a*(?!x)b/ x`, PCRE, strings.Repeat("a", 100_000), false, true},
 }
 
@@ -68,7 +70,7 @@ func TestSlow(t *testing.T) {
 	for i, c := range slowCases {
 		limit := false
 		_, found, err := slowTable(t, i, &limit).Lookup(context.Background(), c.key)
-		if found != c.found || limit != c.limit || err != nil {
+		if found != c.found || limit != c.limit || err != nil && !limit { // without groups there is no result
 			t.Errorf("%s: found %v, limit %v, error %v", c.name, found, limit, err)
 		}
 	}

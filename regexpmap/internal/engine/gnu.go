@@ -13,7 +13,7 @@ type gnuSearch struct {
 	asked int      // groups up to this one are wanted
 	log   []uint64 // by place, from the start of the match: nodes
 	from  int
-	steps int
+	steps int // left, of StateSteps
 }
 
 // maxLog bounds the memory of one search, in words.
@@ -57,6 +57,7 @@ func (s *gnuSearch) at(i int, newline bool) around {
 // met to a set.
 func (s *gnuSearch) enter(set []uint64, n int32, before around) {
 	for w, word := range s.reached[n] {
+		s.steps -= bits.OnesCount64(word)
 		for ; word != 0; word &= word - 1 {
 			k := w<<6 + bits.TrailingZeros64(word)
 			if s.nodes[k].need.meetsPrev(before) {
@@ -101,7 +102,7 @@ func (s *gnuSearch) end(set []uint64, i int) int32 {
 // match reports whether the pattern matches somewhere. All places it may start
 // at are followed at once.
 func (g *gnu) match(text []byte) (bool, error) {
-	s := &gnuSearch{gnu: g, text: text, steps: Steps}
+	s := &gnuSearch{gnu: g, text: text, steps: StateSteps}
 	set, next := make([]uint64, g.words), make([]uint64, g.words)
 	for i := 0; ; i++ {
 		s.enter(set, g.start, s.at(i-1, g.newline))
@@ -123,7 +124,7 @@ func (g *gnu) match(text []byte) (bool, error) {
 // find returns the bounds of the match and of the first groups, or nil. It
 // begins to look at from.
 func (g *gnu) find(text []byte, from, groups int) ([]int, error) {
-	s := &gnuSearch{gnu: g, text: text, asked: groups, steps: Steps}
+	s := &gnuSearch{gnu: g, text: text, asked: groups, steps: StateSteps}
 	for ; from <= len(text); from++ {
 		to, last := s.forward(from)
 		if s.steps < 0 {
@@ -135,10 +136,17 @@ func (g *gnu) find(text []byte, from, groups int) ([]int, error) {
 		if groups == 0 {
 			return []int{from, to}, nil
 		}
-		if g.plural && !s.backward(to, last) {
-			continue
+		found := !g.plural || s.backward(to, last)
+		var bounds []int
+		if found && s.steps >= 0 {
+			bounds = s.walk(to, last)
 		}
-		return s.walk(to, last), nil
+		if s.steps < 0 {
+			return nil, ErrLimit
+		}
+		if found {
+			return bounds, nil
+		}
 	}
 	return nil, nil
 }
@@ -179,7 +187,7 @@ func (s *gnuSearch) forward(from int) (to int, last int32) {
 func (s *gnuSearch) backward(to int, last int32) bool {
 	goal := make([]uint64, s.words)
 	kept := make([]uint64, s.words)
-	for i := to; i >= s.from; i-- {
+	for i := to; i >= s.from && s.steps >= 0; i-- {
 		set := s.set(i)
 		clear(goal)
 		if i == to {
@@ -202,12 +210,11 @@ func (s *gnuSearch) backward(to int, last int32) bool {
 		for w, word := range set {
 			for ; word != 0; word &= word - 1 {
 				k := w<<6 + bits.TrailingZeros64(word)
-				for v, r := range s.reached[k] {
-					if r&goal[v] != 0 {
-						kept[w] |= 1 << (k & 63)
-						break
-					}
+				v := first(s.reached[k], goal)
+				if v < s.words {
+					kept[w] |= 1 << (k & 63)
 				}
+				s.steps -= v>>2 + 1
 			}
 		}
 		copy(set, kept)
@@ -219,6 +226,16 @@ func (s *gnuSearch) backward(to int, last int32) bool {
 		}
 	}
 	return false
+}
+
+// first returns the first word in which two sets share a node, or their length.
+func first(a, b []uint64) int {
+	for w := range a {
+		if a[w]&b[w] != 0 {
+			return w
+		}
+	}
+	return len(a)
 }
 
 func has(set []uint64, n int32) bool { return set[n>>6]>>(n&63)&1 != 0 }
@@ -236,6 +253,9 @@ func (s *gnuSearch) walk(to int, last int32) []int {
 	seen := make([]bool, len(s.nodes)) // nodes left since the last byte
 	i, n := s.from, s.start
 	for range (len(s.nodes) + 1) * (to - s.from + 2) {
+		if s.steps--; s.steps < 0 {
+			return nil
+		}
 		node := &s.nodes[n]
 		switch g := 2 * node.group; {
 		case node.group > s.asked:
@@ -246,8 +266,10 @@ func (s *gnuSearch) walk(to int, last int32) []int {
 			case bounds[g] < i:
 				bounds[g+1] = i
 				copy(before, bounds)
+				s.steps -= len(bounds) >> 3
 			case node.option && before[g] != -1:
 				copy(bounds, before)
+				s.steps -= len(bounds) >> 3
 			default:
 				bounds[g+1] = i
 			}
@@ -263,6 +285,7 @@ func (s *gnuSearch) walk(to int, last int32) []int {
 			i++
 			n = node.out[0]
 			clear(seen)
+			s.steps -= len(seen) >> 5
 			continue
 		}
 		seen[n] = true

@@ -123,9 +123,12 @@ func (r *Regexp) Groups(text []byte, groups int) (bounds []int, ok bool, err err
 	}
 	if !r.needsBacktracker(text) {
 		if s := r.standard(); s != nil {
-			bounds = s.groups(text)
-			if bounds != nil && r.pattern.Posix && groups > 0 {
-				bounds, err = r.findGNU(text, bounds[0], groups)
+			if r.pattern.Posix && groups > 0 {
+				if bounds = s.match(text); bounds != nil {
+					bounds, err = r.findGNU(text, bounds[0], groups)
+				}
+			} else {
+				bounds = s.groups(text)
 			}
 			if err != nil {
 				return nil, false, err

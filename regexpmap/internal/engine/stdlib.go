@@ -136,15 +136,20 @@ func (w *standardWriter) char(c int) {
 }
 
 // groups returns the bounds of the match and its groups, or nil.
-func (s *standard) groups(text []byte) []int {
+func (s *standard) groups(text []byte) []int { return s.find(text, s.re.FindSubmatchIndex) }
+
+// match returns the bounds of the match only, which is much cheaper.
+func (s *standard) match(text []byte) []int { return s.find(text, s.re.FindIndex) }
+
+func (s *standard) find(text []byte, find func([]byte) []int) []int {
 	if ascii(text) {
-		return s.re.FindSubmatchIndex(text)
+		return find(text)
 	}
 	wide := make([]byte, 0, len(text)*5/4)
 	for _, c := range text {
 		wide = utf8.AppendRune(wide, rune(c))
 	}
-	found := s.re.FindSubmatchIndex(wide)
+	found := find(wide)
 	if found == nil {
 		return nil
 	}
