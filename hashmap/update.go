@@ -150,7 +150,7 @@ func (e *Edit) lock(ctx context.Context, p *placement) (zero bool, err error) {
 	case err != nil:
 		return false, err
 	}
-	if p.format, zero, err = e.find(p.path); err != nil {
+	if p.format, _, err = e.find(p.path); err != nil {
 		return false, err
 	}
 	mode := filelock.Shared

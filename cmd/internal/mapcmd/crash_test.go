@@ -59,7 +59,11 @@ func generationOf(t *testing.T, typ, path string, n int) string {
 		if err != nil {
 			t.Fatalf("%s: %v", typ, err)
 		}
-		g := strings.Split(e.Value, "-")[1]
+		text, isGeneration := strings.CutPrefix(e.Value, "generation-")
+		g, _, _ := strings.Cut(text, "-")
+		if !isGeneration {
+			t.Fatalf("%s: entry %q is of no generation", typ, e)
+		}
 		if which != "" && g != which {
 			t.Fatalf("%s: entries of generations %s and %s in one table", typ, g, which)
 		}
@@ -156,12 +160,14 @@ func TestFailedBuild(t *testing.T) {
 				cmd.Wait()
 				continue
 			}
-			// More than a pipe holds: once it is written, the command reads.
+			// More than a pipe holds: once it is written, the command reads. Its
+			// input does not end; the signal alone ends it, however long that
+			// takes on a loaded machine.
 			in.Write(bytes.Repeat([]byte("added now\n"), 20_000))
 			cmd.Process.Signal(signal)
-			time.Sleep(20 * time.Millisecond)
-			in.Close()
+			ignored := time.AfterFunc(5*time.Minute, func() { cmd.Process.Kill() })
 			werr := cmd.Wait()
+			ignored.Stop()
 			unchanged(signal.String(), msg.Bytes(), werr)
 		}
 		if os.Geteuid() == 0 {
