@@ -23,7 +23,7 @@ type sizer struct {
 	bodies map[int]int  // by group: instructions of its subroutine, were it called
 }
 
-const hugeProgram = 1 << 30
+const hugeProgram = 1 << 28 // three times this is an int of 32 bits
 
 // programSize returns a number that the program of a pattern has no more
 // instructions than, nor the compiler more nodes to visit.

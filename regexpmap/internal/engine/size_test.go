@@ -102,3 +102,17 @@ func TestTooLarge(t *testing.T) {
 		t.Errorf("groups: %v, %v", ok, err)
 	}
 }
+
+// Sizes stop growing before an int of 32 bits does.
+func TestHugeSizes(t *testing.T) {
+	once := strings.Repeat("(", 60) + "ab?" + strings.Repeat("){3}", 60)
+	for _, src := range []string{once, once + once, "(" + once + once + "){3}", "((" + once + "|" + once + "){2}x){2}"} {
+		p, err := pattern.ParsePosix(src, pattern.PosixFlags{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := p.Inspect(); f.Cells <= maxCells || programSize(p) <= maxProgram || pattern.MinLen(p.Root) <= maxCells || !TooLarge(p) {
+			t.Errorf("%d cells, %d instructions, at least %d bytes", f.Cells, programSize(p), pattern.MinLen(p.Root))
+		}
+	}
+}

@@ -203,7 +203,7 @@ func (p *Pattern) Inspect() Features {
 	return f
 }
 
-const maxCells = 1 << 30
+const maxCells = 1 << 28 // the sum of two, and three, is an int of 32 bits
 
 func (f *Features) inspect(n *Node, seen []bool) int {
 	cells := 1
