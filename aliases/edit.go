@@ -17,6 +17,8 @@ import (
 // link's target stay, a crash or failed write leaves the old file, and a file
 // that does not exist is an empty one. A file that is bind-mounted by itself is
 // written in place. Findings in parts the edit does not touch are no error.
+// When a program that does not wait for the lock, an editor, changes the file
+// meanwhile, edit is called again with what it holds then.
 //
 // The table that Postfix reads is another file: run postalias, or newaliases,
 // afterwards.

@@ -16,7 +16,9 @@ import (
 //
 // When edit leaves the file as it was nothing is written. When the file does
 // not exist, cannot be parsed (the error is the [diag.List] of [Parse]) or
-// edit returns an error, nothing is written and the error is returned.
+// edit returns an error, nothing is written and the error is returned. When a
+// program that does not wait for the lock, an editor, changes the file meanwhile,
+// edit is called again with what it holds then.
 func UpdateFile(path string, edit func(*File) error) (changed bool, err error) {
 	return UpdateFileContext(context.Background(), path, edit)
 }

@@ -25,7 +25,9 @@ var ErrDeleted = errors.New("mastercf: service was deleted")
 // [fs.ErrNotExist]. Lines Postfix would refuse are no reason not to edit the
 // others; edit can ask [File.Findings].
 //
-// When edit returns an error nothing is written and that error is returned.
+// When edit returns an error nothing is written and that error is returned. When
+// a program that does not wait for the lock, an editor, changes the file
+// meanwhile, edit is called again with what it holds then.
 func UpdateFile(path string, edit func(*File) error) (changed bool, err error) {
 	res, err := atomicfile.Update(context.Background(), path, nil, func(old []byte, exists bool) ([]byte, error) {
 		if !exists {

@@ -344,6 +344,8 @@ func Check(key, value string, opts *Options) error {
 // link's target stay, a crash or failed write leaves the old file, and a file
 // that does not exist is an empty one. A file that is bind-mounted by itself is
 // written in place. Findings in parts the edit does not touch are no error.
+// When a program that does not wait for the lock, an editor, changes the file
+// meanwhile, edit is called again with what it holds then.
 func UpdateFile(path string, opts *Options, edit func(*File) error) (changed bool, err error) {
 	res, err := atomicfile.Update(context.Background(), path, &atomicfile.Options{InPlace: atomicfile.InPlaceNeeded},
 		func(old []byte, exists bool) ([]byte, error) {

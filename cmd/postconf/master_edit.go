@@ -116,8 +116,17 @@ func (c *command) parseEntry(text, raw string, short error) (mastercf.Spec, erro
 	return spec, nil
 }
 
+// forgetMatches prepares edits for another try: the file is edited again when it
+// was changed by somebody else meanwhile.
+func forgetMatches(edits []*masterEdit) {
+	for _, e := range edits {
+		e.count = 0
+	}
+}
+
 // rewriteMaster edits line by line, as Postfix does.
 func (c *command) rewriteMaster(old []byte, edits []*masterEdit) ([]byte, error) {
+	forgetMatches(edits)
 	var out []byte
 	matched := false
 	lines := slices.Collect(bytes.Lines(old))
@@ -301,6 +310,7 @@ func (c *command) addMissing(out []byte, edits []*masterEdit) ([]byte, error) {
 
 // changeMaster edits through the library: --keep-layout.
 func (c *command) changeMaster(old []byte, edits []*masterEdit) ([]byte, error) {
+	forgetMatches(edits)
 	f, _ := mastercf.Parse(c.masterPath(), old)
 	for _, e := range edits {
 		if err := c.changeServices(f, e); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"os"
 	"path/filepath"
@@ -338,6 +339,42 @@ func TestMasterKeepLayout(t *testing.T) {
 		}
 		if now, _ := os.ReadFile(filepath.Join(dir, "master.cf")); string(now) != c.want {
 			t.Errorf("%s: got\n%s\nwant\n%s", c.args, now, c.want)
+		}
+	}
+}
+
+// A file that somebody else changed meanwhile is edited again: the second try
+// does what the first did.
+func TestMasterEditTwice(t *testing.T) {
+	master := []byte("smtp inet n - y - - smtpd\nsmtp unix - - y - - smtp\nsmtp inet n - n - - smtpd\n")
+	for _, keep := range []bool{false, true} {
+		for _, c := range []struct {
+			mode    mode
+			operand string
+		}{
+			{masterEntry | editConf, "smtp/inet = smtp inet n - n - 5 smtpd -v"},
+			{masterEntry | editConf, "new/inet = new inet n - n - 5 smtpd -v"},
+			{masterFields | editConf, "smtp/*/chroot = n"},
+			{masterParam | editConf, "smtp/inet/x = y"},
+		} {
+			var stdout, stderr bytes.Buffer
+			cmd := &command{prog: "postconf", stdout: bufio.NewWriter(&stdout), stderr: &stderr, mode: c.mode, lossless: keep}
+			edits, err := cmd.masterEdits([]string{c.operand})
+			if err != nil {
+				t.Fatal(err)
+			}
+			edit := cmd.rewriteMaster
+			if keep {
+				edit = cmd.changeMaster
+			}
+			first, err := edit(master, edits)
+			if err != nil || bytes.Equal(first, master) {
+				t.Fatalf("%s: %v, %q", c.operand, err, first)
+			}
+			second, err := edit(master, edits)
+			if err != nil || !bytes.Equal(second, first) {
+				t.Errorf("%s, keep layout %v: %v\nfirst  %q\nsecond %q", c.operand, keep, err, first, second)
+			}
 		}
 	}
 }
