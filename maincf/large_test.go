@@ -64,6 +64,18 @@ func TestLargeLists(t *testing.T) {
 	if uses != 1 {
 		t.Errorf("%d tables", uses)
 	}
+	// A value that cannot be expanded as a whole, as it would be too large,
+	// brings no tables: its elements would be 6 GB.
+	big := "p0 = hash:/x\n"
+	for i := range 15 {
+		big += fmt.Sprintf("p%d = $p%d $p%d\n", i+1, i, i)
+	}
+	e = &Env{Main: parse(t, big+"virtual_alias_maps ="+strings.Repeat(" $p15", n/10)+"\n")}
+	for u := range e.TableUses() {
+		if u.Param == "virtual_alias_maps" {
+			t.Fatalf("%v", u)
+		}
+	}
 	f := parse(t, "a = x\n"+repeat(n, "  i@\n"))
 	a := f.Find("a")
 	for i, s := range a.ItemSpans() {

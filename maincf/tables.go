@@ -73,6 +73,12 @@ func (w *tableWalk) param(name string, how paramdb.Tables) bool {
 	if err != nil || !strings.ContainsAny(src.text, ":$") {
 		return true
 	}
+	if !src.raw {
+		// Element by element it could become larger than it may as a whole.
+		if _, err := w.e.ExpandLoosely("", src.text); err != nil {
+			return true
+		}
+	}
 	var elems []element
 	var spans []diag.Span
 	if src.at != nil {
