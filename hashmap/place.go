@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"time"
 
@@ -224,12 +225,30 @@ func (p *placement) replace(ctx context.Context, inPlace bool, write func(io.Wri
 		return false, err
 	}
 	if check != nil {
-		if err := check(w.OSFile().Name()); err != nil {
+		if err := checkNamed(w.OSFile(), check); err != nil {
 			return false, err
 		}
 	}
 	done, err := w.Commit()
 	return done.InPlace, placeError(err)
+}
+
+// checkNamed has check read the new table. What will overwrite a file in place
+// has no name; its copy has.
+func checkNamed(f *os.File, check func(file string) error) error {
+	if _, err := os.Stat(f.Name()); err == nil {
+		return check(f.Name())
+	}
+	named, err := os.CreateTemp("", "postfixkit-*")
+	if err != nil {
+		return fmt.Errorf("hashmap: %w", err)
+	}
+	defer os.Remove(named.Name())
+	_, err = io.Copy(named, io.NewSectionReader(f, 0, math.MaxInt64))
+	if err := errors.Join(err, named.Close()); err != nil {
+		return fmt.Errorf("hashmap: %w", err)
+	}
+	return check(named.Name())
 }
 
 // cancellable ends a write when its context ends.

@@ -105,6 +105,37 @@ func TestSymlinks(t *testing.T) {
 	}
 }
 
+// Tables that are overwritten in place can be verified before.
+func TestVerifyInPlace(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // nothing can be removed while it is open there
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	for _, f := range Formats() {
+		path := built(t, f, nil, "k old")
+		before := stat(t, path)
+		file := FileOptions{InPlace: InPlaceAlways}
+		b := NewBuilder(f, &BuildOptions{Verify: true, File: file})
+		b.Add("k", "new")
+		res, err := b.WriteFile(ctx, path)
+		if err != nil || !res.InPlace || !os.SameFile(before, stat(t, path)) {
+			t.Errorf("%v: %+v, %v", f, res, err)
+		}
+		if _, err := Update(ctx, path, &UpdateOptions{Verify: true, File: file}, func(e *Edit) error {
+			_, err := e.Put("more", "v")
+			return err
+		}); err != nil {
+			t.Errorf("%v: %v", f, err)
+		}
+		r := open(t, path, nil)
+		want(t, r, "k", "new", true)
+		want(t, r, "more", "v", true)
+	}
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 // A foreign lock of the right kind is waited for, but not for ever; one of the
 // wrong kind does not matter.
 func TestLocks(t *testing.T) {
