@@ -51,7 +51,7 @@ type Reloading struct {
 	looking sync.Mutex // held by the one that looks and opens
 	seen    []state    // of files, when the current table was opened
 	recheck time.Time  // not zero: open again then, even if nothing changed
-	closed  bool
+	closed  atomic.Bool
 }
 
 // generation is one opened table. refs counts the lookups in it, and one more
@@ -148,7 +148,7 @@ func (r *Reloading) check(ctx context.Context) {
 		return
 	}
 	defer r.looking.Unlock()
-	if r.closed {
+	if r.closed.Load() {
 		return
 	}
 	r.look(ctx)
@@ -205,10 +205,7 @@ func (r *Reloading) acquire(ctx context.Context) (*generation, error) {
 	for {
 		g := r.current.Load()
 		if g == nil {
-			r.looking.Lock()
-			closed := r.closed
-			r.looking.Unlock()
-			if closed {
+			if r.closed.Load() {
 				return nil, errReloaded
 			}
 			return nil, &Error{Spec: r.name(), Temporary: true, Err: errNotOpen}
@@ -245,11 +242,7 @@ func (r *Reloading) AppendLookup(dst, key []byte) (value []byte, found bool, err
 		return dst, false, err
 	}
 	defer g.release()
-	if a, ok := g.t.(Appender); ok {
-		return a.AppendLookup(dst, key)
-	}
-	v, found, err := g.t.Lookup(context.Background(), string(key))
-	return append(dst, v...), found, err
+	return appender{g.t}.AppendLookup(dst, key)
 }
 
 // LookupMany is [Batcher.LookupMany] of the current table, which answers all keys.
@@ -263,7 +256,18 @@ func (r *Reloading) LookupMany(keys [][]byte, found func(i int, value []byte) bo
 	if b, ok := g.t.(Batcher); ok {
 		return b.LookupMany(keys, found)
 	}
-	return LookupEach(r, keys, found)
+	return LookupEach(appender{g.t}, keys, found)
+}
+
+// appender gives every table an AppendLookup.
+type appender struct{ Table }
+
+func (a appender) AppendLookup(dst, key []byte) (value []byte, found bool, err error) {
+	if t, ok := a.Table.(Appender); ok {
+		return t.AppendLookup(dst, key)
+	}
+	v, found, err := a.Lookup(context.Background(), string(key))
+	return append(dst, v...), found, err
 }
 
 // All lists the current table, to its end even when it is replaced meanwhile.
@@ -313,7 +317,7 @@ func (r *Reloading) Locate(ctx context.Context, key string) (file string, line i
 func (r *Reloading) Refresh(ctx context.Context) error {
 	r.looking.Lock()
 	defer r.looking.Unlock()
-	if r.closed {
+	if r.closed.Load() {
 		return errReloaded
 	}
 	return r.look(ctx)
@@ -324,10 +328,10 @@ func (r *Reloading) Refresh(ctx context.Context) error {
 func (r *Reloading) Close() error {
 	r.looking.Lock()
 	defer r.looking.Unlock()
-	if r.closed {
+	if r.closed.Load() {
 		return nil
 	}
-	r.closed = true
+	r.closed.Store(true)
 	if g := r.current.Swap(nil); g != nil {
 		return g.release()
 	}

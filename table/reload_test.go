@@ -184,6 +184,67 @@ func TestReloadNoFirst(t *testing.T) {
 	}
 }
 
+// A lookup in a table that is being opened for the first time does not wait for
+// that.
+func TestReloadNoFirstSlow(t *testing.T) {
+	ctx := context.Background()
+	begun, release := make(chan struct{}), make(chan struct{})
+	calls := 0
+	open := func(context.Context) (Closer, error) {
+		if calls++; calls == 1 {
+			return nil, errors.New("not yet")
+		}
+		close(begun)
+		<-release
+		return NopCloser(Static("here")), nil
+	}
+	r, err := Reload(ctx, open, &ReloadOptions{NoFirst: true, Interval: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := make(chan error, 1), make(chan error, 1)
+	lookup := func(to chan error) {
+		_, _, err := r.Lookup(ctx, "k")
+		to <- err
+	}
+	go lookup(first)
+	<-begun
+	go lookup(second)
+	select {
+	case err := <-second:
+		if !IsTemporary(err) {
+			t.Errorf("got %v, want a temporary error", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the lookup waits")
+	}
+	close(release)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+}
+
+// All keys of LookupMany are answered by one version of the table.
+func TestReloadLookupMany(t *testing.T) {
+	o := &opener{path: filepath.Join(t.TempDir(), "f")}
+	put(t, o.path, "old", time.Now().Add(-time.Hour))
+	r, err := Reload(context.Background(), o.openTable, &ReloadOptions{Interval: -1}, o.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	n, err := r.LookupMany([][]byte{[]byte("a"), []byte("b"), []byte("c")}, func(i int, value []byte) bool {
+		if string(value) != "old" {
+			t.Errorf("key %d: %s", i, value)
+		}
+		put(t, o.path, "newer", time.Now().Add(-time.Minute))
+		return true
+	})
+	if n != 3 || err != nil {
+		t.Error(n, err)
+	}
+}
+
 // Lookups from many goroutines while the file is replaced: none fails, values
 // never go back to an older version, and nothing stays open.
 func TestReloadWithoutFailedLookup(t *testing.T) {
