@@ -58,7 +58,7 @@ func prepare(d Dialect, template string) (q query, warnings []string, err error)
 	for i := 0; i < len(template); {
 		rest := template[i:]
 		switch c := rest[0]; {
-		case strings.HasPrefix(rest, "--") || d == MySQL && c == '#':
+		case lineComment(d, rest):
 			n := strings.IndexByte(rest, '\n')
 			if n < 0 {
 				n = len(rest)
@@ -127,6 +127,15 @@ func prepare(d Dialect, template string) (q query, warnings []string, err error)
 	}
 	q.text = b.String()
 	return q, warnings, nil
+}
+
+// lineComment reports whether a comment to the end of the line begins. To MySQL
+// "--" is two minus signs unless there is white space behind it.
+func lineComment(d Dialect, s string) bool {
+	if d == MySQL {
+		return s[0] == '#' || strings.HasPrefix(s, "--") && (len(s) == 2 || s[2] <= ' ')
+	}
+	return strings.HasPrefix(s, "--")
 }
 
 func identifier(s string, i int) bool {

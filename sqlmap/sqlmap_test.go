@@ -132,6 +132,7 @@ func TestQueries(t *testing.T) {
 		{MySQL, `SELECT "%s", 'it''s \' fine', '%s''x'`, "k", `SELECT ?, 'it''s \' fine', ? [k] [k'x]`},
 		{PgSQL, `SELECT "col", $$dollar %% $$, $t$%s$t$, E'a\'b' FROM t -- '%%s' it's`, "k", `SELECT "col", $$dollar % $$, $1, E'a\'b' FROM t -- '%s' it's [k]`},
 		{MySQL, "SELECT a /* '%% */ FROM t WHERE k='%s' # '%%", "k", "SELECT a /* '% */ FROM t WHERE k=? # '% [k]"},
+		{MySQL, "SELECT 5--'%s' -- '%%s'", "k", "SELECT 5--? -- '%s' [k]"},
 		{SQLite, "SELECT [a'b], `c'd` FROM t WHERE k = '%s'", "k", "SELECT [a'b], `c'd` FROM t WHERE k = ? [k]"},
 		{MySQL, "SELECT '%s'", "o'brien\"; DROP TABLE t --\\", "SELECT ? [o'brien\"; drop table t --\\]"},
 		{MySQL, "SELECT '%s'", "", ""},
@@ -328,4 +329,24 @@ func FuzzQuery(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestDomainTableFails wants the error that the documentation of Table promises,
+// whatever that of the table in the parameter domain is.
+func TestDomainTableFails(t *testing.T) {
+	c, _ := ParseConfig("x", []byte("query = SELECT '%s'\ndomain = broken:x\n"), MySQL)
+	cause := errors.New("damaged")
+	o := &table.Opener{Types: map[string]table.OpenFunc{"broken": func(context.Context, *table.Opener, string) (table.Closer, error) {
+		return table.NopCloser(table.Fail(cause)), nil
+	}}}
+	tab, err := New(t.Context(), c, func(context.Context, *Config, string) (*sql.DB, error) { return sql.OpenDB(&fake{}), nil }, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tab.Close()
+	_, _, err = tab.Lookup(t.Context(), "joe@example.com")
+	var e *table.Error
+	if !errors.As(err, &e) || e.Spec != "mysql:x" || !table.IsTemporary(err) || !errors.Is(err, cause) {
+		t.Errorf("got %v", err)
+	}
 }

@@ -189,7 +189,7 @@ func (t *Table) inDomain(ctx context.Context, key string) (bool, error) {
 		if r.table != nil {
 			var err error
 			if _, match, err = r.table.Lookup(ctx, domain); err != nil {
-				return false, err
+				return false, &table.Error{Spec: t.spec, Key: domain, Temporary: true, Err: fmt.Errorf("domain: %w", err)}
 			}
 		}
 		if match {
