@@ -30,8 +30,10 @@ type Salvaged struct {
 //
 // One key may come more than once; prefer the record whose Damage is empty. An
 // error ends the iteration: a failure to read, or ErrNotBerkeleyDB when nothing
-// looks like a page of such a file. Like Check it reads each page once, and twice
-// for lookups.
+// looks like a page of such a file. Every page is read a few times, and those
+// that lookups need; in a file that has lookups read very much, such as one made
+// with a hash function of its own, the Damage of most records is that they were
+// not looked up.
 func Salvage(src io.ReaderAt, size int64) iter.Seq2[Salvaged, error] {
 	return func(yield func(Salvaged, error) bool) {
 		s, err := newSalvager(src, size)
@@ -48,6 +50,8 @@ func Salvage(src io.ReaderAt, size int64) iter.Seq2[Salvaged, error] {
 type salvager struct {
 	r     *Reader // for its layout, and to read pages
 	sound *Reader // nil when the metadata is damaged
+	meter *meter  // what sound reads
+	most  int64   // bytes it may have read by now
 	pages uint32  // last page, perhaps not a whole one
 	used  pageSet // overflow and duplicate pages that belong to a pair
 	yield func(Salvaged, error) bool
@@ -64,12 +68,13 @@ type salvager struct {
 }
 
 func newSalvager(src io.ReaderAt, size int64) (*salvager, error) {
-	s := &salvager{}
-	r, err := NewReader(src, size, nil)
+	s := &salvager{meter: &meter{ReaderAt: src}}
+	r, err := NewReader(s.meter, size, nil)
 	switch {
 	case err == nil:
 		s.sound = r
 		s.r = &Reader{meta: r.meta, src: src, length: size}
+		s.most = lookupsAtAll * int64(r.size)
 	case errors.Is(err, ErrUnsupported):
 		return nil, err
 	default:
@@ -85,6 +90,27 @@ func newSalvager(src io.ReaderAt, size int64) (*salvager, error) {
 	s.r.lastPgno = s.pages
 	s.page, s.chain = make([]byte, s.r.size), make([]byte, s.r.size)
 	return s, nil
+}
+
+// What lookups may read: so many pages at all, so many more for each record, and
+// so many times its size. The pages of a bucket, or of values of one key, may be
+// as many as the file has.
+const (
+	lookupsAtAll = 1 << 19
+	lookupPages  = 32
+	lookupSize   = 8
+)
+
+// meter counts the bytes that are read.
+type meter struct {
+	io.ReaderAt
+	n int64
+}
+
+func (m *meter) ReadAt(b []byte, off int64) (int, error) {
+	n, err := m.ReaderAt.ReadAt(b, off)
+	m.n += int64(n)
+	return n, err
 }
 
 // guessLayout finds the layout for which most pages know their own number and
@@ -231,6 +257,10 @@ func (s *salvager) lookup(key, value []byte) string {
 	}
 	// The values of one key come one after the other and share its slice.
 	if len(s.asked) == 0 || len(key) != len(s.asked) || &key[0] != &s.asked[0] {
+		s.most += lookupPages*int64(s.r.size) + lookupSize*int64(len(key)+len(value))
+		if s.meter.n > s.most {
+			return "it was not looked up, because that takes too long in this file"
+		}
 		s.answer, s.there, s.answerError = s.sound.Lookup(key)
 		s.asked = key
 	}

@@ -2,7 +2,9 @@ package bdb
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -165,5 +167,76 @@ func TestSalvageHostile(t *testing.T) {
 	}
 	if _, err := salvageAll([]byte("no table")); !errors.Is(err, ErrNotBerkeleyDB) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// oneBucket is a hash file with n pages of 20 records in its only bucket.
+func oneBucket(t *testing.T, n int) []byte {
+	const size = 512
+	data := build(t, Hash, &BuildOptions{PageSize: size}, nil)
+	r, err := FromBytes(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, first := r.layout, r.bucketPage(0)
+	l.put32(data, offMaxBucket, 0)
+	l.put32(data, offHighMask, 1)
+	l.put32(data, offLowMask, 0)
+	last := first
+	for i := range n {
+		pgno, prev := first, uint32(0)
+		if i > 0 {
+			pgno, prev = uint32(len(data)/size), last
+			l.put32(data[int(last)*size:], offNext, pgno)
+			data = append(data, make([]byte, size)...)
+		}
+		p := data[int(pgno)*size:][:size]
+		l.initPage(p, pgno, prev, 0, 0, pageHash)
+		top := size
+		for j := range 20 {
+			for k, item := range []string{fmt.Sprintf("\x01key%06d%02d", i, j), "\x01v"} {
+				top -= len(item)
+				copy(p[top:], item)
+				l.put16(p, l.overhead+4*j+2*k, top)
+			}
+		}
+		l.put16(p, offEntries, 40)
+		l.put16(p, offHigh, top)
+		last = pgno
+	}
+	l.put32(data, offLastPgno, uint32(len(data)/size-1))
+	l.put32(data, offElements, uint32(n*20))
+	return data
+}
+
+// TestSalvageOneBucket wants lookups to end that read half of the file for each
+// of its records, and the records to come nonetheless.
+func TestSalvageOneBucket(t *testing.T) {
+	data := oneBucket(t, 1000)
+	r, err := FromBytes(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Check(context.Background(), nil); err != nil {
+		t.Fatal(err)
+	}
+	src, sound, marked := &meter{ReaderAt: bytes.NewReader(data)}, 0, 0
+	for s, err := range Salvage(src, int64(len(data))) {
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case s.Damage == "":
+			sound++
+		case strings.Contains(s.Damage, "not looked up"):
+			marked++
+		default:
+			t.Fatalf("%s: %s", s.Key, s.Damage)
+		}
+	}
+	if sound == 0 || marked == 0 || sound+marked != 20_000 {
+		t.Errorf("%d sound records and %d that were not looked up", sound, marked)
+	}
+	if most := int64(lookupsAtAll+40*20_000) * 512; src.n > most {
+		t.Errorf("%d bytes were read of a file of %d", src.n, len(data))
 	}
 }
