@@ -136,8 +136,8 @@ func (b *Builder) fill(t *Table, order []uint32) error {
 	return nil
 }
 
-// WriteTo writes a copy of the whole file to w, as it is at this moment. Changes
-// wait until it is over.
+// WriteTo writes a copy of the whole file to w, as it is at this moment. Changes may
+// have to wait until it is over, so that w must not make any.
 func (t *Table) WriteTo(w io.Writer) (n int64, err error) {
 	var failed error // of w, whose panics and errors are its own
 	err = t.view(func(tx *bbolt.Tx) error {

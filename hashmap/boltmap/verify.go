@@ -61,7 +61,7 @@ type Fault struct {
 //
 // The error is nil for a sound file and a [*CorruptError] with the first fault
 // for a damaged one; otherwise it is that of ctx or of reading. Every page is
-// read once. Changes wait until it is over.
+// read once. Changes may have to wait until it is over.
 func (t *Table) Check(ctx context.Context, report func(Fault) bool) error {
 	return t.view(func(*bbolt.Tx) error { return verify(ctx, t.path, t.file, report) })
 }
