@@ -77,12 +77,12 @@ const maxTries = 10
 // treated as UpdateOptions.Duplicates say. When that has happened ten times in
 // turn the error wraps [ErrChanged].
 //
-// One way to lose an entry is left, and it is not ours that is lost: the
-// original postmap -i (or -d) opens the table, waits for the lock if there is
-// one, and does not look whether the table was replaced meanwhile. It then
-// changes the file that was replaced, or one that it does not hold the lock of.
-// Do not run it beside programs that use this package, or its entries may be
-// lost.
+// Do not run the original postmap -i (or -d) beside programs that use this
+// package: it opens the table, waits for the lock if there is one, and does not
+// look whether the table was replaced meanwhile. It then changes the file that
+// was replaced, or one that it does not hold the lock of, and entries may be
+// lost: nearly always its own, one of ours where the table was just made. Several
+// of the original at once can leave an lmdb table that cannot be read.
 func Update(ctx context.Context, path string, opts *UpdateOptions, edit func(*Edit) error) (Result, error) {
 	e := &Edit{changes: map[string]int{}}
 	if opts != nil {

@@ -68,9 +68,9 @@ counts, and hash when there is no main.cf. A missing main.cf is no error.
 With -i and -d any number of NAMEs may change one table at once and nothing is
 lost: each waits for the lock on TABLE.tmp and for Postfix's lock on the table.
 The original does not look whether a table was replaced while it waited: do not
-run it with -i or -d beside this one, or entries that it adds may be lost. Those
-of NAME are not; what the original wrote while NAME was at work is kept
-when it is seen before the table is replaced.`)
+run it with -i or -d beside this one, or entries may be lost, mostly those that
+it adds. What it wrote while NAME was at work is kept when it is seen before the
+table is replaced.`)
 	return description, []getopt.Section{
 		{Title: "EXIT STATUS", Text: "0 when everything was done or something was found, 1 otherwise. Warnings about\nsources do not change it, except with --strict."},
 		{Title: "EXAMPLES", Text: "    " + example + "\n    " + tool.Name + " -q alice@example.org " + strings.Fields(example)[1] +
