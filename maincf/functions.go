@@ -35,7 +35,7 @@ func domainToASCII(name string) (string, error) {
 		labels[i] = a
 	}
 	if len(labels) != 1+strings.Count(name, ".")+strings.Count(name, "\u3002")+strings.Count(name, "\uff0e")+strings.Count(name, "\uff61") {
-		return "", fmt.Errorf("bad domain argument in: 'domain_to_ascii{%s}': empty label", name)
+		return "", fmt.Errorf("bad domain argument in: 'domain_to_ascii{%s}': %w", name, errors.New("empty label"))
 	}
 	return strings.Join(labels, "."), nil
 }
@@ -64,7 +64,12 @@ func domainToUTF8(name string) (string, error) {
 		}
 		labels[i] = u
 	}
-	return strings.Join(labels, "."), nil
+	u := strings.Join(labels, ".")
+	// The other labels have to be those of a domain name, too.
+	if _, err := domainToASCII(u); err != nil {
+		return "", fmt.Errorf("bad domain argument in: 'domain_to_utf8{%s}': %w", name, errors.Unwrap(err))
+	}
+	return u, nil
 }
 
 func isASCII(s string) bool {
@@ -118,7 +123,7 @@ func labelToASCII(label string) (string, error) {
 // mapped or composed first.
 func checkRune(r rune) error {
 	switch {
-	case r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z':
+	case r == '-' || r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z':
 		return nil
 	case r < utf8.RuneSelf:
 		return fmt.Errorf("character %q is not allowed in a domain name", r)

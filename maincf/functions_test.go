@@ -25,12 +25,16 @@ func TestDomainFunctions(t *testing.T) {
 	if got, _ := domainToASCII("Example.COM"); got != "Example.COM" {
 		t.Errorf("ASCII has to stay: %q", got)
 	}
+	// Postfix takes "_" in host names.
+	if got, err := domainToUTF8("_dmarc.xn--tda.de"); got != "_dmarc.ü.de" || err != nil {
+		t.Errorf("underscore: %q, %v", got, err)
+	}
 	for _, bad := range []string{"\xff.de", "a ü", "ü..de", "-ü", "u\u0308.de", "ﬁü", "\u0301ü"} {
 		if got, err := domainToASCII(bad); err == nil {
 			t.Errorf("%q: %q, want an error", bad, got)
 		}
 	}
-	for _, bad := range []string{"xn--\x7f", "xn--99999999", "xn--a", "xn--abc-"} {
+	for _, bad := range []string{"xn--\x7f", "xn--99999999", "xn--a", "xn--abc-", "xn--tda. ", "xn--tda..de"} {
 		if got, err := domainToUTF8(bad); err == nil {
 			t.Errorf("%q: %q, want an error", bad, got)
 		}
