@@ -14,7 +14,7 @@ import (
 // aliasSource scans an aliases(5) file. Postfix 3.12 stores names with their
 // quotes, releases before without them (--internal-keys).
 func (c *command) aliasSource(j *job, report func(diag.Diagnostic)) hashmap.Source {
-	s := aliases.NewScanner(j.name, stoppable{c.ctx, j.src}, &aliases.Options{NoFold: c.noFold, NoUTF8: !c.utf8Mode()})
+	s := aliases.NewScanner(j.name, c.untilSignal(j), &aliases.Options{NoFold: c.noFold, NoUTF8: !c.utf8Mode()})
 	s.Report = report
 	if c.internalKeys {
 		return unquotedKeys{s}

@@ -248,7 +248,7 @@ func (c *command) source(j *job, report func(diag.Diagnostic)) hashmap.Source {
 	if c.valueFiles {
 		opts.ReadFile = os.ReadFile
 	}
-	s := textmap.NewScanner(j.name, stoppable{c.ctx, j.src}, opts)
+	s := textmap.NewScanner(j.name, c.untilSignal(j), opts)
 	s.Report = report
 	return s
 }

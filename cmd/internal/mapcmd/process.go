@@ -14,9 +14,9 @@ import (
 //
 // A hangup, interrupt or termination signal ends a build or an edit while it
 // reads: nothing has changed then. When all is read and the table is being
-// written and put in place that is finished first, as with the original. A
-// lookup or a listing has nothing to put right: a signal ends the process at
-// once, whatever it is busy with.
+// written and put in place that is finished first, as with the original; a
+// second signal does not wait for that. A lookup or a listing has nothing to put
+// right: a signal ends the process at once, whatever it is busy with.
 func Process(tool Tool) int {
 	if os.Getenv("GOGC") == "" {
 		// Nearly all memory is tables, which stay to the end, and there is little
@@ -27,6 +27,8 @@ func Process(tool Tool) int {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
+	// A second signal ends the process, whatever it waits for.
+	context.AfterFunc(ctx, stop)
 	env := Env{
 		Stdin: &interruptible{ctx: ctx, r: os.Stdin}, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
 		Terminal: isTerminal(os.Stderr),
@@ -73,6 +75,15 @@ func (in *interruptible) Read(p []byte) (int, error) {
 		in.buf = nil
 		return 0, errInterrupted
 	}
+}
+
+// untilSignal returns the source as a reader that ends with the context. Only a
+// pipe or a terminal can keep a read waiting.
+func (c *command) untilSignal(j *job) io.Reader {
+	if f, ok := j.src.(*os.File); ok && (j.info == nil || !j.info.Mode().IsRegular()) {
+		return &interruptible{ctx: c.ctx, r: f}
+	}
+	return stoppable{c.ctx, j.src}
 }
 
 // stoppable is a reader that ends with an error when the context ends.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
@@ -74,4 +75,58 @@ func TestSignalWhileReading(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A build from a pipe that says nothing ends at the first signal, and one whose
+// pipe nobody has opened yet at the second.
+func TestSignalWhileWaiting(t *testing.T) {
+	bin := buildTools(t)
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start := func() *exec.Cmd {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		t.Cleanup(cancel)
+		cmd := exec.CommandContext(ctx, bin+"/postmap", "hash:"+pipe)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd
+	}
+	cmd := start()
+	w, err := os.OpenFile(pipe, os.O_WRONLY, 0) // waits for the reader
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if _, err := w.WriteString("key value\n"); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	if cmd.Wait(); cmd.ProcessState.ExitCode() != 1 {
+		t.Errorf("silent: ended with %v", cmd.ProcessState)
+	}
+	w.Close()
+
+	cmd = start()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		cmd.Wait()
+	}()
+	for range 600 {
+		cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-done:
+			if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGTERM {
+				t.Errorf("nobody there: ended with %v", cmd.ProcessState)
+			}
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	t.Error("nobody there: it did not end")
+	cmd.Process.Kill()
+	<-done
 }
