@@ -53,9 +53,6 @@ type Edit struct {
 	changed bool
 }
 
-// maxTries is how often an update begins again after somebody else's change.
-const maxTries = 10
-
 // Update changes the table in the file at path: edit puts and deletes entries,
 // and the result replaces the file, once, when edit returns nil and has changed
 // something. When it returns an error, or anything fails later, the file is as
@@ -68,7 +65,8 @@ const maxTries = 10
 // Any number of Updates at once, in any number of processes, lose nothing: from
 // before the table is read until it is replaced each holds a lock on NAME.tmp
 // beside it and Postfix's lock on the table. Builders take them as well. Readers
-// go on reading the old table.
+// go on reading the old table. On Windows NAME.tmp is not locked, and Updates at
+// once are not kept apart.
 //
 // Programs of Postfix lock the table alone, and lmdb tables not at all, so the
 // table is looked at once more right before it is replaced. When it is not the
@@ -93,20 +91,22 @@ func Update(ctx context.Context, path string, opts *UpdateOptions, edit func(*Ed
 	if err != nil {
 		return Result{Path: path}, fmt.Errorf("hashmap: %s: %w", path, err)
 	}
-	for try := 1; ; try++ {
+	var res Result
+	var own error // of edit, which may be any
+	err = atomicfile.Retry(func() (err error) {
 		p := placement{path: target, opts: e.opts.File, update: true}
-		var own error
-		res, err := e.update(ctx, &p, func(e *Edit) error { own = edit(e); return own })
-		p.release()
-		res.Path = path
-		if own != nil || !errors.Is(err, ErrChanged) {
-			return res, err
+		defer p.release()
+		res, err = e.update(ctx, &p, func(e *Edit) error { own = edit(e); return own })
+		if own != nil {
+			return nil
 		}
-		if try == maxTries {
-			return Result{Path: path}, fmt.Errorf("%w (%d times in turn; it is as that program left it)", err, try)
+		if errors.Is(err, ErrChanged) {
+			edit = e.again()
 		}
-		edit = e.again()
-	}
+		return err
+	})
+	res.Path = path
+	return res, cmp.Or(own, err)
 }
 
 // update makes the changes on what the table is now.
@@ -161,7 +161,8 @@ func (e *Edit) lock(ctx context.Context, p *placement) (zero bool, err error) {
 		return false, err
 	}
 	if p.format == Bolt && p.file != nil && !p.file.Locked() && !p.opts.NoLock && runtime.GOOS != "windows" {
-		// No NAME.tmp could be made, and it will be overwritten in place. The other kind of lock, which bbolt does not take, keeps others from
+		// No NAME.tmp could be made, and it will be overwritten in place. The
+		// other kind of lock, which bbolt does not take, keeps others from
 		// reading what will be overwritten.
 		if err := p.lockAs(ctx, filelock.Record, filelock.Exclusive); err != nil {
 			return false, err

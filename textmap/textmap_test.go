@@ -237,6 +237,23 @@ func TestEdits(t *testing.T) {
 	}
 }
 
+// Many entries of one key: looking for each among all of them would take 10¹¹
+// steps, and the fix of each has to take its own lines away.
+func TestManyOfOneKey(t *testing.T) {
+	const n = 500_000
+	src := []byte(strings.Repeat("k v\n", n))
+	f, err := Parse("m", src, nil)
+	found, _ := err.(diag.List)
+	if len(found) != n-1 || len(f.nodes) != n {
+		t.Fatalf("%d entries, %d findings", len(f.nodes), len(found))
+	}
+	for i, d := range found {
+		if e := d.Fixes[0].Edits[0]; e.Start != 4*(i+1) || e.End != 4*(i+2) || d.Span.Start.Line != i+2 {
+			t.Fatalf("finding %d: %v, %+v", i, d, e)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	for _, c := range [][2]string{{"", "v"}, {"k", ""}, {"a b", "v"}, {"\"a", "v"}, {"a\\", "v"}, {"#k", "v"},
 		{"k", " v"}, {"k", "v\t"}, {"k", "a\nb"}, {"k\x00", "v"}, {"k\xff", "v"}, {" k", "v"}, {"\"a\" b", "v"}} {

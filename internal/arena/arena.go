@@ -17,8 +17,9 @@
 // # Memory
 //
 // A record costs its bytes, two length bytes (more above 127 bytes) and 8 bytes
-// of index; the blocks that are not full yet are 2 MiB at most. Putting records in order takes 20 bytes per record while it runs
-// and 4 bytes (Hashed: 8 bytes) for the result.
+// of index; the blocks that are not full yet are 2 MiB at most. Putting records
+// in order takes 20 bytes per record while it runs and 4 bytes (Hashed: 8 bytes)
+// for the result.
 //
 // A Store is not safe for concurrent use while records are added; reading it
 // from several goroutines is.
@@ -190,9 +191,10 @@ func (s *Store) Record(i int) (key, value []byte) {
 	return b[:k:k], b[k:end:end]
 }
 
-// Touch brings the beginnings of records, all of most, near the processor. Called for a few
-// dozen records before they are used in an order that memory does not know, it
-// has the processor fetch them at the same time instead of one after the other.
+// Touch brings the beginnings of records, all of most, near the processor.
+// Called for a few dozen records before they are used in an order that memory
+// does not know, it has the processor fetch them at the same time instead of one
+// after the other.
 func (s *Store) Touch(order []uint32) {
 	sum := byte(0)
 	for _, i := range order {

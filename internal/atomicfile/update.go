@@ -24,19 +24,31 @@ const maxTries = 10
 // two updates never lose one. For those who do not know of the lock, an editor
 // for example, the file is looked at again right before it is replaced: when it
 // is not the one that was read, it is read again and edit is called again, with
-// what it holds now. After ten times the error wraps [ErrChanged].
+// what it holds now, see [Retry]. Where Postfix does not run, on Windows, there
+// is no lock.
 func Update(ctx context.Context, path string, opts *Options, edit func(old []byte, exists bool) ([]byte, error)) (Result, error) {
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
+	var res Result
+	err := Retry(func() (err error) {
+		res, err = update(ctx, path, o, edit)
+		return err
+	})
+	return res, err
+}
+
+// Retry calls update, and again after somebody else's change: while its error
+// wraps [ErrChanged], ten times in all.
+func Retry(update func() error) error {
 	for try := 1; ; try++ {
-		res, err := update(ctx, path, o, edit)
+		err := update()
 		switch {
 		case !errors.Is(err, ErrChanged):
-			return res, err
+			return err
 		case try == maxTries:
-			return res, fmt.Errorf("%w (%d times in turn; it is as that program left it)", err, try)
+			return fmt.Errorf("%w (%d times in turn; it is as that program left it)", err, try)
 		}
 	}
 }
