@@ -196,8 +196,12 @@ func TestBadPivots(t *testing.T) {
 				next++
 			}
 		}
-		_, gt := partition(rest, pivot(rest))
-		rest = rest[gt:]
+		p := pivot(rest)
+		n := below(rest, p)
+		if n == 0 {
+			n = upTo(rest, p)
+		}
+		rest = rest[n:]
 	}
 	for i := range rest {
 		rest[i].prefix = next + uint64(i)

@@ -152,8 +152,8 @@ const (
 // sort orders es, whose keys agree in their first depth bytes and whose prefix
 // fields hold the next eight.
 //
-// It is a three-way quicksort on the cached eight bytes, that goes on with the
-// next eight where they are equal (multikey quicksort). Chosen pivots make it
+// It is a quicksort on the cached eight bytes, that goes on with the next eight
+// where they are equal (multikey quicksort). Chosen pivots make it
 // no slower than n log n: a range that splits badly too often goes to the
 // library's sort, which has that bound.
 func (s *Store) sort(es []entry, depth int, wg *sync.WaitGroup) {
@@ -163,9 +163,15 @@ func (s *Store) sort(es []entry, depth int, wg *sync.WaitGroup) {
 			s.deepen(es, depth, wg)
 			return
 		}
-		lt, gt := partition(es, pivot(es))
-		less, equal, more := es[:lt], es[lt:gt], es[gt:]
-		s.equal(equal, depth, wg)
+		p := pivot(es)
+		n := below(es, p)
+		if n == 0 { // p is the least
+			n = upTo(es, p)
+			s.equal(es[:n], depth, wg)
+			es = es[n:]
+			continue
+		}
+		less, more := es[:n], es[n:]
 		if len(less) > len(more) {
 			less, more = more, less
 		}
@@ -263,22 +269,28 @@ func pivot(es []entry) uint64 {
 
 func median(a, b, c uint64) uint64 { return max(min(a, b), min(max(a, b), c)) }
 
-// partition moves entries below, equal to and above p to es[:lt], es[lt:gt] and
-// es[gt:].
-func partition(es []entry, p uint64) (lt, gt int) {
-	gt = len(es)
-	for i := 0; i < gt; {
-		switch e := es[i]; {
-		case e.prefix < p:
-			es[i], es[lt] = es[lt], e
-			lt++
-			i++
-		case e.prefix > p:
-			gt--
-			es[i], es[gt] = es[gt], e
-		default:
-			i++
+// below moves the entries below p to the front and returns how many there are.
+// No branch depends on an entry: a processor would guess every other one wrong,
+// and that takes longer than to move all of them.
+func below(es []entry, p uint64) int {
+	at := 0
+	for i, e := range es {
+		es[i], es[at] = es[at], e
+		_, less := bits.Sub64(e.prefix, p, 0)
+		at += int(less)
+	}
+	return at
+}
+
+// upTo moves the entries equal to p, the least prefix, to the front and returns
+// how many there are.
+func upTo(es []entry, p uint64) int {
+	at := 0
+	for i, e := range es {
+		if e.prefix == p {
+			es[i], es[at] = es[at], e
+			at++
 		}
 	}
-	return lt, gt
+	return at
 }
