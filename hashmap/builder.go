@@ -230,7 +230,26 @@ func (b *Builder) AddSource(name string, src Source) error {
 		b.lines.add(0)
 	}
 	if s, ok := src.(*textmap.Scanner); ok {
-		for s.Scan() {
+		collect, add := b.batches()
+		s.Collect = collect
+		for {
+			if run := s.Batch(); run != nil {
+				before := b.Len()
+				if err := add(run.Collector()); err != nil {
+					return err
+				}
+				for i := range run.Len() {
+					b.lines.add(int32(run.Line(i)))
+				}
+				s.Skip(run)
+				if n := b.Len(); b.opts.Progress != nil && n/progressStep != before/progressStep {
+					b.opts.Progress(Progress{Reading, int64(n), b.total})
+				}
+				continue
+			}
+			if !s.Scan() {
+				break
+			}
 			if err := b.addFrom(name, s.Key(), s.Value(), s.Line()); err != nil {
 				return err
 			}

@@ -448,3 +448,77 @@ func TestFindings(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestAheadSources builds from sources that are read ahead, in batches where the
+// format has them, and wants all to be as when entries come one by one: the file,
+// the findings, the error.
+func TestAheadSources(t *testing.T) {
+	source := func(n int, key func(i int) string, long string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "%s destination-%d@example.com\n", key(i), i)
+			switch i % 5000 {
+			case 17:
+				b.WriteString("novalue\n# comment\n")
+			case 18:
+				b.WriteString("\"open quote v\n")
+			case 19:
+				fmt.Fprintf(&b, "continued%d one\n  two\n", i)
+			case 4000:
+				b.WriteString(long)
+			}
+		}
+		return b.String()
+	}
+	random := func(i int) string { return fmt.Sprintf("User%d@example%d.org", i*7919%20_000, i%7) }
+	sources := map[string]string{
+		"random":       source(20_000, random, ""),
+		"in order":     source(20_000, func(i int) string { return fmt.Sprintf("%c%07d@example.org", 'a'+i/1000, i) }, ""),
+		"repeated":     source(20_000, func(i int) string { return random(i % 300) }, ""),
+		"long values":  source(10_000, random, "Large "+strings.Repeat("v", 70_000)+"\n"),
+		"long key":     source(10_000, random, strings.Repeat("k", 600)+" v\n"),
+		"huge value":   source(10_000, random, "huge "+strings.Repeat("v", 18<<20)+"\n"),
+		"small":        source(100, random, ""),
+		"nothing":      "# nothing\n",
+		"nothing good": strings.Repeat("bad\n", 100_000),
+	}
+	type outcome struct {
+		file, messages string
+		progress       bool
+	}
+	for name, src := range sources {
+		for _, f := range []Format{Hash, Btree, LMDB, CDB} {
+			t.Run(fmt.Sprint(name, "/", f), func(t *testing.T) {
+				run := func(ahead, verify bool) (o outcome) {
+					b := NewBuilder(f, &BuildOptions{Duplicates: KeepFirst, Verify: verify, Progress: func(Progress) { o.progress = true }})
+					err := b.AddSource("src", textmap.NewScanner("src", strings.NewReader(src), &textmap.Options{ReadAhead: ahead}))
+					file, findings := "", b.Findings()
+					if err == nil {
+						path := filepath.Join(t.TempDir(), "table")
+						_, err = b.WriteFile(ctx, path)
+						data, _ := os.ReadFile(path)
+						file = string(data)
+					}
+					o.file, o.messages = file, fmt.Sprint(err, b.Len(), findings)
+					return o
+				}
+				want := run(false, false)
+				if (want.file == "") != (name == "long key" && f == LMDB) {
+					t.Fatalf("%.300s", want.messages)
+				}
+				for _, verify := range []bool{false, true} {
+					got := run(true, verify)
+					if got.messages != want.messages {
+						t.Errorf("verify %v: got %.300s\nwant %.300s", verify, got.messages, want.messages)
+					}
+					if got.file != want.file {
+						t.Errorf("verify %v: another file of %d bytes, want %d", verify, len(got.file), len(want.file))
+					}
+					if got.progress != want.progress {
+						t.Errorf("verify %v: progress %v, want %v", verify, got.progress, want.progress)
+					}
+				}
+			})
+		}
+	}
+}

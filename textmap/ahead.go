@@ -43,10 +43,21 @@ type chunk struct {
 	offset   int64
 	srcErr   error         // after text
 	done     chan struct{} // parsed: what follows may be used
-	data     []byte        // of entries, what does not stand in text as it is
-	entries  []chunkEntry
 	findings []chunkFinding
 	err      error
+
+	taker   Collector // has the entries, if it is set
+	lines   []uint32  // of those entries, from line
+	entries []chunkEntry
+	data    []byte // of entries, what does not stand in text as it is
+}
+
+// len returns how many entries there are.
+func (c *chunk) len() int {
+	if c.taker != nil {
+		return len(c.lines)
+	}
+	return len(c.entries)
 }
 
 // A chunkEntry is an entry of a chunk: where its parts begin and end in text
@@ -66,6 +77,27 @@ type chunkFinding struct {
 
 // take is Scan for a source that others parse.
 func (s *Scanner) take() bool {
+	if c := s.current(); c != nil {
+		if c.taker != nil { // nobody asked for the Batch
+			c.taker = nil
+			c.parse(s.name, s.opts)
+		}
+		e := &c.entries[s.ahead.at]
+		s.ahead.at++
+		s.key, s.rawKey, s.value = c.part(e.keyStart, e.keyEnd), c.part(e.rawStart, e.rawEnd), c.part(e.valueStart, e.valueEnd)
+		s.line.First, s.line.Offset = c.line+int(e.line), c.offset+int64(e.offset)
+		return true
+	}
+	if s.ahead == nil {
+		return s.next()
+	}
+	s.rawKey, s.key, s.value = nil, nil, nil
+	return false
+}
+
+// current returns the chunk with the next entry, nil if there is none or nobody
+// parses ahead any more.
+func (s *Scanner) current() *chunk {
 	a := s.ahead
 	for s.err == nil {
 		if a.now == nil {
@@ -74,7 +106,7 @@ func (s *Scanner) take() bool {
 			}
 			if c := a.long; c != nil && len(a.queue) == 0 {
 				s.lines, s.ahead = cflines.Resume(c.text, c.line, c.offset, a.src, nil), nil
-				return s.next()
+				return nil
 			}
 			a.now = a.queue[0]
 			a.queue = append(a.queue[:0], a.queue[1:]...)
@@ -87,20 +119,15 @@ func (s *Scanner) take() bool {
 				s.Report(c.findings[a.told].found)
 			}
 		}
-		if a.at < len(c.entries) {
-			e := &c.entries[a.at]
-			a.at++
-			s.key, s.rawKey, s.value = c.part(e.keyStart, e.keyEnd), c.part(e.rawStart, e.rawEnd), c.part(e.valueStart, e.valueEnd)
-			s.line.First, s.line.Offset = c.line+int(e.line), c.offset+int64(e.offset)
-			return true
+		if a.at < c.len() {
+			return c
 		}
 		if len(a.queue) == 0 && a.err != nil {
 			s.err = c.err
 		}
 		a.now, a.spare = nil, append(a.spare, c)
 	}
-	s.rawKey, s.key, s.value = nil, nil, nil
-	return false
+	return nil
 }
 
 // start reads another chunk and has it parsed.
@@ -111,7 +138,7 @@ func (a *ahead) start(s *Scanner) {
 	}
 	*c = chunk{
 		text: append(c.text[:0], a.rest...), line: a.line, offset: a.offset, srcErr: io.EOF,
-		data: c.data[:0], entries: c.entries[:0], findings: c.findings[:0],
+		findings: c.findings[:0], lines: c.lines[:0], entries: c.entries[:0], data: c.data[:0],
 		done: make(chan struct{}),
 	}
 	if !a.read(c) {
@@ -121,7 +148,7 @@ func (a *ahead) start(s *Scanner) {
 	a.line += bytes.Count(c.text, []byte("\n"))
 	a.offset += int64(len(c.text))
 	a.queue = append(a.queue, c)
-	go c.parse(s.name, s.opts)
+	go c.run(s.name, s.opts, s.Collect)
 }
 
 // read fills a chunk, and keeps what comes after the last line that is
@@ -157,10 +184,24 @@ func (a *ahead) read(c *chunk) bool {
 	}
 }
 
-func (c *chunk) parse(name string, opts Options) {
+// run parses the chunk, for a Collector if there are any and it takes all.
+func (c *chunk) run(name string, opts Options, collect func(size int) Collector) {
+	defer close(c.done)
+	if collect != nil {
+		if c.taker = collect(len(c.text)); c.parse(name, opts) {
+			return
+		}
+		c.taker = nil
+	}
+	c.parse(name, opts)
+}
+
+// parse parses the chunk. It returns false when the taker took no more.
+func (c *chunk) parse(name string, opts Options) bool {
+	c.findings, c.lines, c.entries, c.data = c.findings[:0], c.lines[:0], c.entries[:0], c.data[:0]
 	s := Scanner{name: name, opts: opts, lines: cflines.Resume(c.text, c.line, c.offset, nil, c.srcErr)}
 	s.Report = func(d diag.Diagnostic) {
-		c.findings = append(c.findings, chunkFinding{len(c.entries), d})
+		c.findings = append(c.findings, chunkFinding{c.len(), d})
 	}
 	for {
 		p := cutPlain(s.lines.Buffered())
@@ -168,7 +209,15 @@ func (c *chunk) parse(name string, opts Options) {
 			if !s.logical() {
 				break
 			}
-			e := chunkEntry{line: uint32(s.line.First - c.line), offset: uint32(s.line.Offset - c.offset)}
+			line := uint32(s.line.First - c.line)
+			if c.taker != nil {
+				if c.taker.Add(s.key, s.value) != nil {
+					return false
+				}
+				c.lines = append(c.lines, line)
+				continue
+			}
+			e := chunkEntry{line: line, offset: uint32(s.line.Offset - c.offset)}
 			e.rawStart, e.rawEnd = c.store(s.rawKey)
 			if e.keyStart, e.keyEnd = e.rawStart, e.rawEnd; !bytes.Equal(s.key, s.rawKey) {
 				e.keyStart, e.keyEnd = c.store(s.key)
@@ -179,6 +228,19 @@ func (c *chunk) parse(name string, opts Options) {
 		}
 		line, offset := s.lines.Skip(p.next)
 		at := uint32(offset - c.offset)
+		if c.taker != nil {
+			text := c.text[at:]
+			key := text[:p.keyEnd]
+			if p.capitals && !opts.NoFold {
+				c.data = append(c.data[:0], key...)
+				key = casefold.ASCII(c.data)
+			}
+			if c.taker.Add(key, text[p.valueStart:p.valueEnd]) != nil {
+				return false
+			}
+			c.lines = append(c.lines, uint32(line-c.line))
+			continue
+		}
 		e := chunkEntry{
 			rawStart: at, rawEnd: at + uint32(p.keyEnd), keyStart: at, keyEnd: at + uint32(p.keyEnd),
 			valueStart: at + uint32(p.valueStart), valueEnd: at + uint32(p.valueEnd),
@@ -191,7 +253,7 @@ func (c *chunk) parse(name string, opts Options) {
 		c.entries = append(c.entries, e)
 	}
 	c.err = s.err
-	close(c.done)
+	return true
 }
 
 // store puts a copy of part of an entry behind the text.

@@ -46,6 +46,12 @@ type Scanner struct {
 	// source. Its Message is what Postfix says, without the place.
 	Report func(diag.Diagnostic)
 
+	// Collect, when set before the first Scan of a Scanner that reads ahead,
+	// is called by the goroutines that parse for a new [Collector], with the
+	// number of bytes its entries are written in. [Scanner.Batch] then returns
+	// many entries at a time.
+	Collect func(size int) Collector
+
 	name   string
 	opts   Options
 	lines  *cflines.Reader
@@ -65,7 +71,7 @@ func NewScanner(name string, src io.Reader, opts *Options) *Scanner {
 		s.opts = *opts
 	}
 	if n := runtime.GOMAXPROCS(0); s.opts.ReadAhead && s.opts.ReadFile == nil && n > 1 {
-		s.ahead = &ahead{src: src, most: n, size: chunkSize, line: 1}
+		s.ahead = &ahead{src: src, most: 8 * n, size: chunkSize, line: 1}
 	} else {
 		s.lines = cflines.NewReader(src)
 	}

@@ -81,6 +81,7 @@ func TestScannerAgreesWithParse(t *testing.T) {
 		for _, o := range []*Options{nil, {NoFold: true}, {NoUTF8: true}} {
 			compareScanAndParse(t, name, src, o)
 			compareAhead(t, src, o, 10, 1000)
+			compareBatches(t, src, o, 10, 1000)
 		}
 	}
 }
@@ -296,6 +297,7 @@ func FuzzFile(f *testing.F) {
 		}
 		compareScanAndParse(t, "fuzz", src, nil)
 		compareAhead(t, src, nil, 1+len(key)%50)
+		compareBatches(t, src, nil, 1+len(key)%50)
 		file, _ := Parse("fuzz", src, nil)
 		type pair struct{ key, value string }
 		others := func(f *File) (p []pair) {

@@ -1,6 +1,10 @@
 package bdb
 
-import "io"
+import (
+	"io"
+
+	"github.com/postfixkit/postfixkit/internal/arena"
+)
 
 // maxEntry returns how long an item may be before it goes off a btree page.
 func (l *layout) maxEntry(minKey int) int { return l.capacity()/(2*minKey) - 10 }
@@ -17,13 +21,16 @@ func (l *layout) leafItemSize(n int) int {
 
 // separator is the key in front of a subtree: the first n bytes of a record's
 // key, as few as tell it from the key before.
-type separator struct{ seq, n uint32 }
+type separator struct {
+	ref arena.Ref
+	n   uint32
+}
 
 // treePlan is a file before it is written. Page 1 is the root, as libdb insists;
 // leaves follow, then the levels above them, then everything long.
 type treePlan struct {
 	content
-	order   []uint32
+	order   []arena.Item
 	records int
 	leaves  []uint32    // index into order of each leaf's first record
 	seps    []separator // in front of each leaf; the first is not used
@@ -69,15 +76,15 @@ func (pl *treePlan) treePages() uint32 {
 
 func (pl *treePlan) plan() (err error) {
 	b := pl.b
-	pl.order, err = b.store.Sorted(b.policy(&pl.content))
+	pl.order, err = b.store.Sorted(b.policy(&pl.content), b.plainSize)
 	if err != nil {
 		return duplicateError(err)
 	}
 	pl.sum, pl.records = b.sum, b.store.Len()
 	if len(pl.order) < pl.records {
 		pl.sum = contentSum{}
-		for _, seq := range pl.order {
-			pl.recount(seq)
+		for _, item := range pl.order {
+			pl.recount(item.Ref)
 		}
 		pl.records = int(pl.sum.count)
 	}
@@ -86,15 +93,15 @@ func (pl *treePlan) plan() (err error) {
 	pl.leaves = append(pl.leaves, 0)
 	pl.seps = append(pl.seps, separator{})
 	room := b.capacity()
-	sizes := b.store.Sizes(func(i int) uint16 { return uint16(pl.plainSize(uint32(i))) })
-	for i, seq := range pl.order {
-		n := int(sizes[seq])
-		if n == notPlain {
-			n = pl.leafSize(seq)
+	for i := range pl.order {
+		ref := pl.order[i].Ref
+		n := ref.Size()
+		if n == notPlain || pl.repeats(ref) != nil {
+			n = pl.leafSize(ref)
 		}
 		if n > room {
 			pl.leaves = append(pl.leaves, uint32(i))
-			pl.seps = append(pl.seps, pl.separate(pl.order[i-1], seq))
+			pl.seps = append(pl.seps, pl.separate(pl.order[i-1].Ref, ref))
 			room = b.capacity()
 		}
 		room -= n
@@ -106,25 +113,24 @@ func (pl *treePlan) plan() (err error) {
 }
 
 // plainSize is leafSize of a record that has nothing elsewhere, or notPlain.
-func (pl *treePlan) plainSize(seq uint32) int {
-	key, value := pl.b.store.Record(int(seq))
-	if most := pl.b.maxEntry(defaultMinKeys); len(key) > most || len(value) > most || pl.sets[seq] != nil {
+func (l *layout) plainSize(key, value []byte) uint16 {
+	if most := l.maxEntry(defaultMinKeys); len(key) > most || len(value) > most {
 		return notPlain
 	}
-	return 4 + align4(3+len(key)) + align4(3+len(value))
+	return uint16(4 + align4(3+len(key)) + align4(3+len(value)))
 }
 
 // leafSize returns the space of a record on its leaf, index entries included,
 // and counts the pages it needs elsewhere.
-func (pl *treePlan) leafSize(seq uint32) int {
+func (pl *treePlan) leafSize(ref arena.Ref) int {
 	l := &pl.b.layout
-	key, value := pl.b.store.Record(int(seq))
+	key, value := pl.b.store.Record(ref)
 	pl.anyLong = true
 	if len(key) > l.maxEntry(defaultMinKeys) {
 		pl.pages += l.chainPages(key)
 	}
 	n := 4 + l.leafItemSize(len(key))
-	if set := pl.set(seq); set != nil {
+	if set := pl.set(ref); set != nil {
 		size, off := pl.leafSetSize(set)
 		if off {
 			pl.pages += pl.dupTreePages(set)
@@ -142,8 +148,8 @@ func (pl *treePlan) leafSize(seq uint32) int {
 }
 
 // separate returns the shortest key that is above left and not above right.
-func (pl *treePlan) separate(left, right uint32) separator {
-	a, b := pl.b.store.Key(int(left)), pl.b.store.Key(int(right))
+func (pl *treePlan) separate(left, right arena.Ref) separator {
+	a, b := pl.b.store.Key(left), pl.b.store.Key(right)
 	n := 0
 	for n < len(a) && a[n] == b[n] {
 		n++
@@ -195,7 +201,7 @@ func (pl *treePlan) planLevels() {
 	pl.first[len(pl.levels)] = 1
 }
 
-func (pl *treePlan) sepBytes(s separator) []byte { return pl.b.store.Key(int(s.seq))[:s.n] }
+func (pl *treePlan) sepBytes(s separator) []byte { return pl.b.store.Key(s.ref)[:s.n] }
 
 // leafUnder returns the leftmost leaf under page i of a level.
 func (pl *treePlan) leafUnder(level, i int) int {
@@ -252,7 +258,7 @@ func (l *layout) putReference(b []byte, chain, total uint32) {
 
 // placeKey places a long separator.
 func (pl *treePlan) placeKey(long *longItems, s separator) uint32 {
-	return pl.place(long, longItem{seq: s.seq, key: true, cut: s.n})
+	return pl.place(long, longItem{ref: s.ref, key: true, cut: s.n})
 }
 
 // writeLeaf writes leaf i.
@@ -273,17 +279,18 @@ func (pl *treePlan) writeLeaf(pw *pageWriter, i int, long *longItems) {
 		at += 2
 	}
 	pl.b.store.Touch(pl.order[from:to])
-	for _, seq := range pl.order[from:to] {
-		key, value := pl.b.store.Record(int(seq))
-		top = pl.putEntry(p, top, key, long, longItem{seq: seq, key: true})
+	for _, item := range pl.order[from:to] {
+		ref := item.Ref
+		key, value := pl.b.store.Record(ref)
+		top = pl.putEntry(p, top, key, long, longItem{ref: ref, key: true})
 		put(top)
-		set := pl.set(seq)
+		set := pl.set(ref)
 		if set == nil {
-			top = pl.putEntry(p, top, value, long, longItem{seq: seq})
+			top = pl.putEntry(p, top, value, long, longItem{ref: ref})
 			put(top)
 			continue
 		}
-		top = pl.putLeafSet(p, top, seq, set, long, put)
+		top = pl.putLeafSet(p, top, ref, set, long, put)
 	}
 	pw.put16(p, offEntries, (at-pw.overhead)/2)
 	pw.put16(p, offHigh, top)

@@ -1,13 +1,15 @@
 package bdb
 
+import "github.com/postfixkit/postfixkit/internal/arena"
+
 // Several values of one key: a few are kept beside the key, more than a quarter
 // of a page in a tree of their own, in the order they were added.
 
 // hashSetSize returns the space of the values on a hash page; 8 means a tree.
-func (c *content) hashSetSize(set []uint32) int {
+func (c *content) hashSetSize(set []arena.Ref) int {
 	n := 1
-	for _, seq := range set {
-		_, value := c.b.store.Record(int(seq))
+	for _, ref := range set {
+		_, value := c.b.store.Record(ref)
 		n += 4 + len(value)
 		if n > c.b.size/4 {
 			return 8
@@ -18,19 +20,19 @@ func (c *content) hashSetSize(set []uint32) int {
 
 // putHashSet puts the values of a record in front of byte top and returns where
 // they begin.
-func (c *content) putHashSet(p []byte, top int, seq uint32, set []uint32, long *longItems) int {
+func (c *content) putHashSet(p []byte, top int, ref arena.Ref, set []arena.Ref, long *longItems) int {
 	l := &c.b.layout
 	n := c.hashSetSize(set)
 	top -= n
 	if n == 8 {
 		p[top] = itemOffDup
-		l.put32(p, top+4, c.place(long, longItem{seq: seq, set: true}))
+		l.put32(p, top+4, c.place(long, longItem{ref: ref, set: true}))
 		return top
 	}
 	p[top] = itemDups
 	at := top + 1
-	for _, s := range set {
-		_, value := c.b.store.Record(int(s))
+	for _, r := range set {
+		_, value := c.b.store.Record(r)
 		l.put16(p, at, len(value))
 		at += 2 + copy(p[at+2:], value)
 		l.put16(p, at, len(value))
@@ -41,9 +43,9 @@ func (c *content) putHashSet(p []byte, top int, seq uint32, set []uint32, long *
 
 // leafSetSize returns the space of the values on a leaf, with the index entries
 // of all but the first pair; off means that they go to a tree.
-func (c *content) leafSetSize(set []uint32) (n int, off bool) {
-	for i, seq := range set {
-		_, value := c.b.store.Record(int(seq))
+func (c *content) leafSetSize(set []arena.Ref) (n int, off bool) {
+	for i, ref := range set {
+		_, value := c.b.store.Record(ref)
 		if i > 0 {
 			n += 4
 		}
@@ -55,8 +57,8 @@ func (c *content) leafSetSize(set []uint32) (n int, off bool) {
 	return n, false
 }
 
-func (c *content) countValue(seq uint32) {
-	_, value := c.b.store.Record(int(seq))
+func (c *content) countValue(ref arena.Ref) {
+	_, value := c.b.store.Record(ref)
 	if len(value) > c.b.maxEntry(defaultMinKeys) {
 		c.pages += c.b.chainPages(value)
 	}
@@ -64,22 +66,22 @@ func (c *content) countValue(seq uint32) {
 
 // putLeafSet puts the values of a key, whose first index entry is written, in
 // front of byte top. Further pairs share the item of the key.
-func (c *content) putLeafSet(p []byte, top int, seq uint32, set []uint32, long *longItems, put func(int)) int {
+func (c *content) putLeafSet(p []byte, top int, ref arena.Ref, set []arena.Ref, long *longItems, put func(int)) int {
 	l := &c.b.layout
 	if _, off := c.leafSetSize(set); off {
 		top -= 12
 		p[top+2] = entryDupTree
-		l.put32(p, top+4, c.place(long, longItem{seq: seq, set: true}))
+		l.put32(p, top+4, c.place(long, longItem{ref: ref, set: true}))
 		put(top)
 		return top
 	}
 	key := top
-	for i, s := range set {
+	for i, r := range set {
 		if i > 0 {
 			put(key)
 		}
-		_, value := c.b.store.Record(int(s))
-		top = c.putEntry(p, top, value, long, longItem{seq: s})
+		_, value := c.b.store.Record(r)
+		top = c.putEntry(p, top, value, long, longItem{ref: r})
 		put(top)
 	}
 	return top
@@ -93,11 +95,11 @@ type dupTree struct {
 	chains uint64
 }
 
-func (c *content) planDupTree(set []uint32) (t dupTree) {
+func (c *content) planDupTree(set []arena.Ref) (t dupTree) {
 	l := &c.b.layout
 	starts, room := []int{0}, l.capacity()
-	for i, seq := range set {
-		_, value := c.b.store.Record(int(seq))
+	for i, ref := range set {
+		_, value := c.b.store.Record(ref)
 		n := 2 + l.leafItemSize(len(value))
 		if len(value) > l.maxEntry(defaultMinKeys) {
 			t.chains += l.chainPages(value)
@@ -121,12 +123,12 @@ func (c *content) planDupTree(set []uint32) (t dupTree) {
 	return t
 }
 
-func (c *content) dupTreePages(set []uint32) uint64 {
+func (c *content) dupTreePages(set []arena.Ref) uint64 {
 	t := c.planDupTree(set)
 	return t.pages + t.chains
 }
 
-func (c *content) writeDupTree(pw *pageWriter, set []uint32) {
+func (c *content) writeDupTree(pw *pageWriter, set []arena.Ref) {
 	t := c.planDupTree(set)
 	root := len(t.starts) - 1
 	// Page numbers: the root's is pw.pgno now.
@@ -171,8 +173,8 @@ func (c *content) writeDupTree(pw *pageWriter, set []uint32) {
 		p := pw.page(prev, next, 1, pageRecLeaf)
 		top := len(p)
 		from, to := t.starts[0][i], end(0, i)
-		for j, seq := range set[from:to] {
-			_, value := c.b.store.Record(int(seq))
+		for j, ref := range set[from:to] {
+			_, value := c.b.store.Record(ref)
 			if len(value) > pw.maxEntry(defaultMinKeys) {
 				top -= 12
 				pw.putReference(p[top:], chain, uint32(len(value)))
@@ -221,8 +223,8 @@ func (c *content) writeDupTree(pw *pageWriter, set []uint32) {
 			}
 		}
 	}
-	for _, seq := range set {
-		if _, value := c.b.store.Record(int(seq)); len(value) > pw.maxEntry(defaultMinKeys) {
+	for _, ref := range set {
+		if _, value := c.b.store.Record(ref); len(value) > pw.maxEntry(defaultMinKeys) {
 			pw.chain(value)
 		}
 	}

@@ -41,7 +41,7 @@ type bucketChain struct {
 // unit is a record being placed on a page.
 type unit struct {
 	prefix uint64 // of the key; orders most keys
-	seq    uint32
+	ref    arena.Ref
 	off    bool // the key is off the page
 }
 
@@ -97,8 +97,9 @@ func (pl *hashPlan) plan() (err error) {
 	if len(pl.order) < pl.records {
 		total, pl.sum = 0, contentSum{}
 		for _, h := range pl.order {
-			pl.recount(uint32(h))
-			total += int64(pl.pairSize(uint32(h)))
+			ref := b.store.Ref(h.Seq())
+			pl.recount(ref)
+			total += int64(pl.pairSize(ref))
 		}
 		pl.records = int(pl.sum.count)
 	}
@@ -121,18 +122,18 @@ func (pl *hashPlan) plan() (err error) {
 
 	pl.chains = map[uint32]bucketChain{}
 	pl.pages = uint64(pl.buckets)
-	sizes := b.store.Sizes(func(i int) uint16 { return uint16(pl.plainSize(uint32(i))) })
+	sizes := b.store.Sizes(pl.plainSize)
 	for bucket := range pl.buckets {
 		used, offs := 0, 0
 		from, to := pl.run(bucket)
 		for _, h := range pl.order[from:to] {
-			seq := uint32(h)
-			if n := int(sizes[seq]); n != notPlain {
+			if n := int(sizes[h.Seq()]); n != notPlain {
 				used += n
 				continue
 			}
-			used += pl.pairSize(seq)
-			if off := pl.countLong(seq); off {
+			ref := b.store.Ref(h.Seq())
+			used += pl.pairSize(ref)
+			if off := pl.countLong(ref); off {
 				offs++
 			}
 		}
@@ -156,19 +157,19 @@ func (pl *hashPlan) run(bucket uint32) (from, to uint32) {
 }
 
 // plainSize is pairSize of a record that has nothing elsewhere, or notPlain.
-func (pl *hashPlan) plainSize(seq uint32) int {
-	key, value := pl.b.store.Record(int(seq))
-	if most := pl.b.size / 4; len(key) > most || len(value) > most || pl.sets[seq] != nil {
+func (pl *hashPlan) plainSize(ref arena.Ref) uint16 {
+	key, value := pl.b.store.Record(ref)
+	if most := pl.b.size / 4; len(key) > most || len(value) > most || pl.repeats(ref) != nil {
 		return notPlain
 	}
-	return 4 + 1 + len(key) + 1 + len(value)
+	return uint16(4 + 1 + len(key) + 1 + len(value))
 }
 
 // pairSize returns the space of a record on its page, index entries included.
-func (pl *hashPlan) pairSize(seq uint32) int {
-	key, value := pl.b.store.Record(int(seq))
+func (pl *hashPlan) pairSize(ref arena.Ref) int {
+	key, value := pl.b.store.Record(ref)
 	n := 4 + pl.b.hashItemSize(len(key))
-	if set := pl.set(seq); set != nil {
+	if set := pl.set(ref); set != nil {
 		return n + pl.hashSetSize(set)
 	}
 	return n + pl.b.hashItemSize(len(value))
@@ -176,15 +177,15 @@ func (pl *hashPlan) pairSize(seq uint32) int {
 
 // countLong counts the pages a record needs elsewhere, which it may not, and reports whether its
 // key is long.
-func (pl *hashPlan) countLong(seq uint32) (off bool) {
+func (pl *hashPlan) countLong(ref arena.Ref) (off bool) {
 	l := &pl.b.layout
-	key, value := pl.b.store.Record(int(seq))
+	key, value := pl.b.store.Record(ref)
 	pl.anyLong = true
 	if len(key) > l.size/4 {
 		off = true
 		pl.pages += l.chainPages(key)
 	}
-	switch set := pl.set(seq); {
+	switch set := pl.set(ref); {
 	case set != nil:
 		if pl.hashSetSize(set) == 8 {
 			pl.pages += pl.dupTreePages(set)
@@ -199,9 +200,9 @@ func (pl *hashPlan) units(us []unit, bucket uint32) []unit {
 	from, to := pl.run(bucket)
 	pl.b.store.TouchHashed(pl.order[from:to])
 	for _, h := range pl.order[from:to] {
-		seq := uint32(h)
-		key := pl.b.store.Key(int(seq))
-		us = append(us, unit{prefix: hashPrefix(key[pl.common:]), seq: seq, off: len(key) > pl.b.size/4})
+		ref := pl.b.store.Ref(h.Seq())
+		key := pl.b.store.Key(ref)
+		us = append(us, unit{prefix: hashPrefix(key[pl.common:]), ref: ref, off: len(key) > pl.b.size/4})
 	}
 	return us
 }
@@ -230,7 +231,7 @@ func (pl *hashPlan) sortUnits(us []unit) {
 			return 1
 		}
 		if a.off {
-			return bytes.Compare(s.Key(int(a.seq)), s.Key(int(b.seq)))
+			return bytes.Compare(s.Key(a.ref), s.Key(b.ref))
 		}
 		if a.prefix != b.prefix {
 			if a.prefix < b.prefix {
@@ -238,7 +239,7 @@ func (pl *hashPlan) sortUnits(us []unit) {
 			}
 			return 1
 		}
-		return compareOnPage(s.Key(int(a.seq)), s.Key(int(b.seq)))
+		return compareOnPage(s.Key(a.ref), s.Key(b.ref))
 	})
 }
 
@@ -246,7 +247,7 @@ func (pl *hashPlan) sortUnits(us []unit) {
 func (pl *hashPlan) pack(us []unit) (pages [][]unit) {
 	start, room := 0, pl.b.capacity()
 	for i, u := range us {
-		n := pl.pairSize(u.seq)
+		n := pl.pairSize(u.ref)
 		if i > start && (n > room || u.off != us[i-1].off) {
 			pages = append(pages, us[start:i])
 			start, room = i, pl.b.capacity()
@@ -262,13 +263,13 @@ func (pl *hashPlan) writeUnits(pw *pageWriter, us []unit, prev, next uint32, lon
 	pw.put16(p, offEntries, 2*len(us))
 	top, at := len(p), pw.overhead
 	for _, u := range us {
-		key, value := pl.b.store.Record(int(u.seq))
-		top = pl.putHashItem(p, top, key, long, longItem{seq: u.seq, key: true})
+		key, value := pl.b.store.Record(u.ref)
+		top = pl.putHashItem(p, top, key, long, longItem{ref: u.ref, key: true})
 		pw.put16(p, at, top)
-		if set := pl.set(u.seq); set != nil {
-			top = pl.putHashSet(p, top, u.seq, set, long)
+		if set := pl.set(u.ref); set != nil {
+			top = pl.putHashSet(p, top, u.ref, set, long)
 		} else {
-			top = pl.putHashItem(p, top, value, long, longItem{seq: u.seq})
+			top = pl.putHashItem(p, top, value, long, longItem{ref: u.ref})
 		}
 		pw.put16(p, at+2, top)
 		at += 4

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/postfixkit/postfixkit/internal/tabletest"
 )
 
 // tables are contents worth building with a page size, by name. Every key is
@@ -230,6 +232,52 @@ func TestBuildPolicies(t *testing.T) {
 				t.Errorf("%v policy %d: dropped records left a trace", kind, policy)
 			}
 		}
+	}
+}
+
+func TestBatches(t *testing.T) {
+	for _, kind := range []Kind{Hash, Btree} {
+		for _, opts := range []*BuildOptions{nil, {PageSize: 512, BigEndian: true}} {
+			t.Run(fmt.Sprint(kind), func(t *testing.T) {
+				f := tabletest.Format{Small: opts != nil}
+				tabletest.Batches(t, f, func() tabletest.BatchBuilder[*Batch] { return NewBuilder(kind, opts) })
+			})
+		}
+		for name, pairs := range dupTables() {
+			want := build(t, kind, &BuildOptions{Duplicates: KeepAll}, pairs)
+			b := NewBuilder(kind, &BuildOptions{Duplicates: KeepAll})
+			for i := 0; i < len(pairs); i += 1500 {
+				batch := b.NewBatch(100_000, false)
+				for _, p := range pairs[i:min(i+1500, len(pairs))] {
+					if err := batch.Add([]byte(p.key), []byte(p.value)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := b.AddBatch(batch); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got, err := b.Bytes(); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%v %s: %v, another file of %d bytes, want %d", kind, name, err, len(got), len(want))
+			}
+		}
+	}
+}
+
+// What a batch counts is what its Builder would have.
+func TestBatchCounts(t *testing.T) {
+	b, batched := NewBuilder(Hash, nil), NewBuilder(Hash, nil)
+	batch := batched.NewBatch(100, true)
+	for _, p := range []pair{{"", ""}, {"k", "v"}, {strings.Repeat("k", 1023), strings.Repeat("v", 1023)}, {"k", strings.Repeat("v", 1024)}} {
+		if err := errors.Join(b.Add([]byte(p.key+"\x00"), []byte(p.value+"\x00")), batch.Add([]byte(p.key), []byte(p.value))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := batched.AddBatch(batch); err != nil {
+		t.Fatal(err)
+	}
+	if batched.bytes != b.bytes || batched.sum != b.sum || batched.Len() != b.Len() {
+		t.Errorf("got %d bytes, %v, %d records, want %d, %v, %d", batched.bytes, batched.sum, batched.Len(), b.bytes, b.sum, b.Len())
 	}
 }
 

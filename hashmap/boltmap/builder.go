@@ -82,7 +82,7 @@ func (b *Builder) WriteTo(w io.Writer) (n int64, err error) {
 	order, err := b.store.Sorted(arena.Duplicates{
 		Policy: arena.Policy(b.opts.Duplicates), // the same constants
 		Report: b.opts.OnDuplicate,
-	})
+	}, nil)
 	if err != nil {
 		var dup *arena.DuplicateError
 		if errors.As(err, &dup) {
@@ -112,7 +112,7 @@ func (b *Builder) WriteTo(w io.Writer) (n int64, err error) {
 // fill puts the records, already in order, into pages that are left full. A
 // transaction of bbolt keeps what it changes in memory, with much around it, so
 // that there are several.
-func (b *Builder) fill(t *Table, order []uint32) error {
+func (b *Builder) fill(t *Table, order []arena.Item) error {
 	const records, size = 50_000, 64 << 20
 	for len(order) > 0 {
 		err := t.update(func(tx *bbolt.Tx) error {
@@ -120,7 +120,7 @@ func (b *Builder) fill(t *Table, order []uint32) error {
 			bucket.FillPercent = 1
 			sum := 0
 			for i := 0; i < records && sum < size && len(order) > 0; i++ {
-				key, value := b.store.Record(int(order[0]))
+				key, value := b.store.Record(order[0].Ref)
 				if err := bucket.Put(key, value); err != nil {
 					return err
 				}

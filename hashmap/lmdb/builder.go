@@ -105,15 +105,67 @@ func (b *Builder) MaxKey() int { return b.geo.maxKey() }
 // empty or too long, and wraps [ErrTooLarge] for a value of 4 GiB; then the
 // record is not added.
 func (b *Builder) Add(key, value []byte) error {
-	switch {
-	case b.err != nil:
+	if b.err != nil {
 		return b.err
-	case len(key) == 0 || len(key) > b.geo.maxKey():
-		return &KeyError{Key: append([]byte(nil), key...), Limit: b.geo.maxKey()}
-	case uint64(len(value)) > math.MaxUint32:
-		return fmt.Errorf("%w: key %s has a value of %d bytes", ErrTooLarge, arena.Quoted(key), len(value))
+	}
+	if err := b.geo.storable(key, value, 0); err != nil {
+		return err
 	}
 	if err := b.store.Add(key, value); err != nil {
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	return nil
+}
+
+// storable tells why a record with more bytes behind key and value cannot be
+// stored.
+func (g *geometry) storable(key, value []byte, more int) error {
+	if n := len(key) + more; n == 0 || n > g.maxKey() {
+		return &KeyError{Key: append([]byte(nil), key...), Limit: g.maxKey()}
+	}
+	if uint64(len(value))+uint64(more) > math.MaxUint32 {
+		return fmt.Errorf("%w: key %s has a value of %d bytes", ErrTooLarge, arena.Quoted(key), len(value))
+	}
+	return nil
+}
+
+// A Batch is records that are collected apart from a Builder: with one for each,
+// several goroutines can work for one Builder.
+type Batch struct {
+	geo     geometry
+	nul     int // how many NULs there are behind a key
+	records arena.Batch
+}
+
+// NewBatch returns an empty Batch for this Builder, with room for size bytes.
+// With nul, Add puts a NUL behind keys and values. It may be called by several
+// goroutines.
+func (b *Builder) NewBatch(size int, nul bool) *Batch {
+	t := &Batch{geo: b.geo, records: b.store.NewBatch(size, nul, b.geo.need)}
+	if nul {
+		t.nul = 1
+	}
+	return t
+}
+
+// Add adds a copy of one record. It fails as [Builder.Add] does.
+func (t *Batch) Add(key, value []byte) error {
+	if err := t.geo.storable(key, value, t.nul); err != nil {
+		return err
+	}
+	if !t.records.Add(key, value) {
+		return fmt.Errorf("%w: %d records in a batch", ErrTooLarge, t.records.Len())
+	}
+	return nil
+}
+
+// AddBatch adds all records of a Batch in the order they have there, and leaves
+// it empty.
+func (b *Builder) AddBatch(t *Batch) error {
+	if b.err != nil {
+		return b.err
+	}
+	if err := b.store.AddBatch(&t.records); err != nil {
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}
 	return nil
@@ -131,7 +183,7 @@ func (b *Builder) WriteTo(w io.Writer) (int64, error) {
 	order, err := b.store.Sorted(arena.Duplicates{
 		Policy: arena.Policy(b.opts.Duplicates), // the same constants
 		Report: b.opts.OnDuplicate,
-	})
+	}, b.geo.need)
 	if err != nil {
 		var dup *arena.DuplicateError
 		if errors.As(err, &dup) {

@@ -89,6 +89,36 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+func TestBatches(t *testing.T) {
+	for _, opts := range []*BuildOptions{nil, {PageSize: 512, Duplicates: KeepLast}, {WordSize: 4, ByteOrder: BigEndian}} {
+		tabletest.Batches(t, format(t, opts), func() tabletest.BatchBuilder[*Batch] { return NewBuilder(opts) })
+	}
+}
+
+// A batch refuses what its Builder does, the NUL counted.
+func TestBatchErrors(t *testing.T) {
+	b := NewBuilder(nil)
+	for nul, longest := range map[bool]int{false: 511, true: 510} {
+		batch := b.NewBatch(1000, nul)
+		for _, n := range []int{0, longest + 1} {
+			err := batch.Add(make([]byte, n), nil)
+			var e *KeyError
+			if refused := n > 0 || !nul; refused != errors.As(err, &e) {
+				t.Errorf("key of %d bytes, nul %v: got %v", n, nul, err)
+			} else if refused && (len(e.Key) != n || e.Limit != 511) {
+				t.Errorf("key of %d bytes: a key of %d, limit %d", n, len(e.Key), e.Limit)
+			}
+		}
+		if err := batch.Add(make([]byte, longest), nil); err != nil {
+			t.Error(err)
+		}
+	}
+	bad := NewBuilder(&BuildOptions{PageSize: 1000})
+	if err := bad.AddBatch(bad.NewBatch(10, true)); err == nil || err != bad.Add([]byte("k"), nil) {
+		t.Errorf("page size 1000: got %v", err)
+	}
+}
+
 func BenchmarkFormat(b *testing.B) {
 	tabletest.Benchmark(b, format(b, nil), func() tabletest.Builder { return NewBuilder(nil) })
 }

@@ -1,6 +1,8 @@
 package lmdb
 
 import (
+	"encoding/binary"
+
 	"github.com/postfixkit/postfixkit/internal/arena"
 	"github.com/postfixkit/postfixkit/internal/sink"
 )
@@ -16,7 +18,7 @@ import (
 type plan struct {
 	geo      geometry
 	store    *arena.Store
-	order    []uint32 // sequence numbers by key
+	order    []arena.Item
 	leaves   []span
 	branches [][]span // levels above the leaves, from below
 	overflow int64    // pages
@@ -30,7 +32,7 @@ type span struct {
 	page  int64
 }
 
-func newPlan(g geometry, store *arena.Store, order []uint32) *plan {
+func newPlan(g geometry, store *arena.Store, order []arena.Item) *plan {
 	p := &plan{geo: g, store: store, order: order, pages: 2}
 	p.planLeaves()
 	for n := len(p.leaves); n > 1; {
@@ -43,20 +45,20 @@ func newPlan(g geometry, store *arena.Store, order []uint32) *plan {
 
 func (p *plan) planLeaves() {
 	g, room := &p.geo, 0
-	needs := p.store.Sizes(p.need)
-	for i, seq := range p.order {
-		need := int(needs[seq])
+	for i := range p.order {
+		ref := p.order[i].Ref
+		need := ref.Size()
 		if need > room {
 			p.leaves = append(p.leaves, span{i, p.pages})
 			p.pages++
 			room = g.page - g.head()
 		}
 		room -= need
-		if need&1 == 0 {
+		if !isBig(ref) {
 			continue
 		}
 		room++
-		_, value := p.store.Record(int(seq))
+		_, value := p.store.Record(ref)
 		n := g.overflowPages(int64(len(value)))
 		p.overflow += n
 		p.pages += n
@@ -65,13 +67,15 @@ func (p *plan) planLeaves() {
 
 // need returns the room a record takes on a leaf, an even number; one more when
 // its value goes to overflow pages.
-func (p *plan) need(i int) uint16 {
-	key, value := p.store.Record(i)
-	if p.geo.isBig(key, value) {
-		return uint16(even(nodeHead+len(key)+p.geo.word)+2) + 1
+func (g *geometry) need(key, value []byte) uint16 {
+	if n := nodeHead + len(key) + len(value); n <= g.nodeMax() {
+		return uint16(even(n) + 2)
 	}
-	return uint16(even(nodeHead+len(key)+len(value)) + 2)
+	return uint16(even(nodeHead+len(key)+g.word)+2) + 1
 }
+
+// isBig reports whether the value of a record goes to overflow pages.
+func isBig(r arena.Ref) bool { return r.Size()&1 != 0 }
 
 // below returns the pages one level below branch level n.
 func (p *plan) below(n int) []span {
@@ -86,7 +90,7 @@ func (p *plan) firstKey(n, i int) []byte {
 	for ; n > 0; n-- {
 		i = p.branches[n-1][i].first
 	}
-	return p.store.Key(int(p.order[p.leaves[i].first]))
+	return p.store.Key(p.order[p.leaves[i].first].Ref)
 }
 
 // planBranches adds one level of branch pages.
@@ -191,16 +195,22 @@ func (g *geometry) fill(buf []byte, number int64, flags int) ([]byte, filler) {
 
 var zeros [maxPage]byte
 
-// node makes room for a node with this key and n bytes of data and returns the
-// node and its data.
-func (f *filler) node(key []byte, n int) (node, data []byte) {
-	f.upper -= even(nodeHead + len(key) + n)
-	f.g.put16(f.page[f.lower:], f.upper)
+// node makes room for a node of a leaf with n bytes of key and data, and returns
+// the place for them.
+func (f *filler) node(keyLen, valueLen, flags, n int) []byte {
+	g := f.g
+	f.upper -= even(nodeHead + n)
+	g.put16(f.page[f.lower:], f.upper)
 	f.lower += 2
-	node = f.page[f.upper:]
-	f.g.put16(node[6:], len(key))
-	copy(node[nodeHead:], key)
-	return node, node[nodeHead+len(key):]
+	node := f.page[f.upper:]
+	if g.big {
+		g.put32(node, uint32(valueLen))
+		g.put16(node[4:], flags)
+		g.put16(node[6:], keyLen)
+	} else {
+		binary.LittleEndian.PutUint64(node, uint64(keyLen)<<48|uint64(flags)<<32|uint64(uint32(valueLen)))
+	}
+	return node[nodeHead : nodeHead+n]
 }
 
 func (f *filler) done() {
@@ -221,7 +231,7 @@ func (p *plan) nextPage(i int) int64 {
 }
 
 // recordsOf returns the records of leaf i.
-func (p *plan) recordsOf(i int) []uint32 {
+func (p *plan) recordsOf(i int) []arena.Item {
 	if i+1 < len(p.leaves) {
 		return p.order[p.leaves[i].first:p.leaves[i+1].first]
 	}
@@ -234,21 +244,16 @@ func (p *plan) appendLeaf(buf []byte, i int) []byte {
 	p.store.Touch(order)
 	buf, f := g.fill(buf, leaf.page, pageLeaf)
 	next := leaf.page + 1
-	for _, seq := range order {
-		key, value := p.store.Record(int(seq))
-		n, big := len(value), g.isBig(key, value)
-		if big {
-			n = g.word
+	for i := range order {
+		pair, keyLen := p.store.Pair(order[i].Ref)
+		valueLen := len(pair) - keyLen
+		if !isBig(order[i].Ref) {
+			copy(f.node(keyLen, valueLen, 0, len(pair)), pair)
+			continue
 		}
-		node, data := f.node(key, n)
-		g.put32(node, uint32(len(value)))
-		if big {
-			g.put16(node[4:], nodeBig)
-			g.putNum(data, uint64(next))
-			next += g.overflowPages(int64(len(value)))
-		} else {
-			copy(data, value)
-		}
+		data := f.node(keyLen, valueLen, nodeBig, keyLen+g.word)
+		g.putNum(data[copy(data, pair[:keyLen]):], uint64(next))
+		next += g.overflowPages(int64(valueLen))
 	}
 	f.done()
 	return buf
@@ -257,11 +262,11 @@ func (p *plan) appendLeaf(buf []byte, i int) []byte {
 // writeOverflow writes the overflow pages behind leaf i.
 func (p *plan) writeOverflow(w *sink.Writer, i int) {
 	g, next := &p.geo, p.leaves[i].page+1
-	for _, seq := range p.recordsOf(i) {
-		key, value := p.store.Record(int(seq))
-		if !g.isBig(key, value) {
+	for _, item := range p.recordsOf(i) {
+		if !isBig(item.Ref) {
 			continue
 		}
+		_, value := p.store.Record(item.Ref)
 		n := g.overflowPages(int64(len(value)))
 		head := make([]byte, g.head())
 		g.putNum(head, uint64(next))
@@ -272,11 +277,6 @@ func (p *plan) writeOverflow(w *sink.Writer, i int) {
 		w.Bytes(zeros[:int(n)*g.page-len(head)-len(value)])
 		next += n
 	}
-}
-
-// isBig reports whether the value of a record goes to overflow pages.
-func (g *geometry) isBig(key, value []byte) bool {
-	return nodeHead+len(key)+len(value) > g.nodeMax()
 }
 
 // appendBranch appends page i of branch level n.
@@ -292,11 +292,10 @@ func (p *plan) appendBranch(buf []byte, n, i int) []byte {
 		if c > level[i].first {
 			key = p.firstKey(n, c)
 		}
-		node, _ := f.node(key, 0)
-		p.geo.put32(node, uint32(below[c].page))
-		if p.geo.word == 8 {
-			p.geo.put16(node[4:], int(below[c].page>>32))
-		}
+		// The lower halves of the page number are where a leaf has the length of
+		// the value, the highest where it has flags.
+		page := uint64(below[c].page)
+		copy(f.node(len(key), int(uint32(page)), int(page>>32), len(key)), key)
 	}
 	f.done()
 	return buf

@@ -37,24 +37,75 @@ var manyRecords = bucketsFrom
 
 const every Policy = 255
 
+func size16(key, value []byte) uint16 { return uint16(len(key)*3 + len(value)) }
+
 // check compares every order of pairs with what simple makes of them; under one
 // policy, or every one, also the order that many records are brought into by buckets.
 func check(t *testing.T, pairs []pair, buckets Policy) {
 	t.Helper()
-	var s Store
+	checkStore(t, stored(t, pairs, 0, len(pairs)), pairs, buckets)
+	defer func(n int) { smallBatch = n }(smallBatch)
+	smallBatch = 1
+	for _, batch := range []int{1, 3, 200} {
+		checkStore(t, stored(t, pairs, batch, batch/2), pairs, buckets)
+	}
+}
+
+// stored returns a store of pairs that come in batches of some size, 0 for none,
+// with so many added one by one between them. Half of the batches are ready to be
+// sorted.
+func stored(t *testing.T, pairs []pair, batch, between int) *Store {
+	t.Helper()
+	s := new(Store)
+	for n := 0; len(pairs) > 0; n++ {
+		if batch > 0 {
+			var size func(key, value []byte) uint16
+			if n%2 == 0 {
+				size = size16
+			}
+			b := s.NewBatch(len(pairs[0].key)*batch, false, size)
+			for _, kv := range pairs[:min(batch, len(pairs))] {
+				if !b.Add([]byte(kv.key), []byte(kv.value)) {
+					t.Fatal("a batch is full")
+				}
+				if k, v := b.Last(); string(k) != kv.key || string(v) != kv.value {
+					t.Fatalf("last record: got %.40q %.40q, want %.40q %.40q", k, v, kv.key, kv.value)
+				}
+			}
+			pairs = pairs[b.Len():]
+			if err := s.AddBatch(&b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, kv := range pairs[:min(between, len(pairs))] {
+			if err := s.Add([]byte(kv.key), []byte(kv.value)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pairs = pairs[min(between, len(pairs)):]
+	}
+	return s
+}
+
+func checkStore(t *testing.T, s *Store, pairs []pair, buckets Policy) {
+	t.Helper()
 	size := 0
 	for _, kv := range pairs {
-		if err := s.Add([]byte(kv.key), []byte(kv.value)); err != nil {
-			t.Fatal(err)
-		}
 		size += len(kv.key) + len(kv.value)
 	}
 	if s.Len() != len(pairs) || s.Size() != int64(size) {
 		t.Fatalf("Len, Size: got %d, %d, want %d, %d", s.Len(), s.Size(), len(pairs), size)
 	}
 	for i, kv := range pairs {
-		if k, v := s.Record(i); string(k) != kv.key || string(v) != kv.value {
+		ref := s.Ref(i)
+		if k, v := s.Record(ref); string(k) != kv.key || string(v) != kv.value {
 			t.Fatalf("record %d: got %.40q %.40q, want %.40q %.40q", i, k, v, kv.key, kv.value)
+		}
+		if p, n := s.Pair(ref); string(p[:n]) != kv.key || string(p[n:]) != kv.value {
+			t.Fatalf("pair %d: got %.40q, %d, want %.40q %.40q", i, p, n, kv.key, kv.value)
+		}
+		if n := s.Seq(ref); n != i {
+			t.Fatalf("record %d has number %d", i, n)
 		}
 	}
 	weak := func(key []byte) uint32 { return uint32(len(key)) << 13 } // collides on purpose
@@ -92,19 +143,32 @@ func check(t *testing.T, pairs []pair, buckets Policy) {
 				t.Fatalf("%s policy %d: got %v, want %v", what, p, got, want)
 			}
 		}
+		numbers := func(a []Item) (out []int) {
+			for _, it := range a {
+				if key, value := s.Record(it.Ref); it.Ref.Size() != int(size16(key, value)) {
+					t.Fatalf("record %d has size %d", s.Seq(it.Ref), it.Ref.Size())
+				}
+				n := s.Seq(it.Ref)
+				if it.Ref>>sizeBits != s.Ref(n)>>sizeBits {
+					t.Fatalf("record %d is at %#x, in the order at %#x", n, s.Ref(n), it.Ref)
+				}
+				out = append(out, n)
+			}
+			return out
+		}
 		ints := func(a []uint32) (out []int) {
 			for _, i := range a {
 				out = append(out, int(i))
 			}
 			return out
 		}
-		sorted, err := s.Sorted(d)
-		verify("Sorted", ints(sorted), err, byKey)
+		sorted, err := s.Sorted(d, size16)
+		verify("Sorted", numbers(sorted), err, byKey)
 		if p == buckets || buckets == every {
 			bucketsFrom = 1
-			sorted, err = s.Sorted(d)
+			sorted, err = s.Sorted(d, size16)
 			bucketsFrom = manyRecords
-			verify("Sorted by buckets", ints(sorted), err, byKey)
+			verify("Sorted by buckets", numbers(sorted), err, byKey)
 		}
 		inOrder, err := s.InOrder(d)
 		verify("InOrder", ints(inOrder), err, keep)
@@ -164,13 +228,13 @@ func TestParallelSort(t *testing.T) {
 	for range 300_000 {
 		s.Add(fmt.Appendf(nil, "user%d@a.very.common.domain.example%d", rnd.IntN(1e5), rnd.IntN(9)), nil)
 	}
-	order, err := s.Sorted(Duplicates{Policy: KeepAll})
+	order, err := s.Sorted(Duplicates{Policy: KeepAll}, nil)
 	if err != nil || len(order) != s.Len() {
 		t.Fatalf("got %d records, %v", len(order), err)
 	}
 	for i := 1; i < len(order); i++ {
-		c := bytes.Compare(s.Key(int(order[i-1])), s.Key(int(order[i])))
-		if c > 0 || c == 0 && order[i-1] >= order[i] {
+		c := bytes.Compare(s.Key(order[i-1].Ref), s.Key(order[i].Ref))
+		if c > 0 || c == 0 && order[i-1].Ref >= order[i].Ref {
 			t.Fatalf("record %d is out of order", i)
 		}
 	}
@@ -180,9 +244,9 @@ func TestParallelSort(t *testing.T) {
 // built for which each chosen pivot is nearly the smallest of its range.
 func TestBadPivots(t *testing.T) {
 	const n = 2000
-	es := make([]entry, n)
+	es := make([]Item, n)
 	for i := range es {
-		es[i] = entry{prefix: 1 << 40, seq: uint32(i)}
+		es[i] = Item{1 << 40, Ref(i)}
 	}
 	// Run the sort's own steps on unset values; whatever the pivot choice looks
 	// at becomes the smallest values still free.
@@ -207,10 +271,50 @@ func TestBadPivots(t *testing.T) {
 		rest[i].prefix = next + uint64(i)
 	}
 	pairs := make([]pair, n)
-	for _, e := range es { // es was permuted; seq says where each value started
-		pairs[e.seq].key = fmt.Sprintf("%08d", e.prefix)
+	for _, e := range es { // es was permuted; Ref says where each value started
+		pairs[e.Ref].key = fmt.Sprintf("%08d", e.prefix)
 	}
 	check(t, pairs, every)
+}
+
+// TestBatchNUL adds zero bytes.
+func TestBatchNUL(t *testing.T) {
+	var s Store
+	long := strings.Repeat("x", 200)
+	b := s.NewBatch(0, true, nil)
+	for _, kv := range []pair{{"b", "1"}, {"", ""}, {long, long}} {
+		b.Add([]byte(kv.key), []byte(kv.value))
+	}
+	if err := s.AddBatch(&b); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []pair{{"b\x00", "1\x00"}, {"\x00", "\x00"}, {long + "\x00", long + "\x00"}} {
+		if k, v := s.Record(s.Ref(i)); string(k) != want.key || string(v) != want.value {
+			t.Errorf("record %d: got %q %q, want %q %q", i, k, v, want.key, want.value)
+		}
+	}
+}
+
+// TestFullBatch fills a batch up to the last place that a record can begin at.
+func TestFullBatch(t *testing.T) {
+	var s Store
+	b := s.NewBatch(maxBatch, false, size16)
+	large := make([]byte, maxBatch/2)
+	n := 0
+	for b.Add([]byte("key"), large[:max(1, len(large)>>n)]) {
+		n++
+	}
+	if n < 16 || b.at[n-1] >= maxBatch {
+		t.Fatalf("%d records, the last one at %d", n, b.at[n-1])
+	}
+	if err := s.AddBatch(&b); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if _, v := s.Record(s.Ref(i)); len(v) != max(1, len(large)>>i) {
+			t.Fatalf("record %d has %d bytes", i, len(v))
+		}
+	}
 }
 
 func TestDuplicateErrorText(t *testing.T) {
@@ -264,7 +368,7 @@ func BenchmarkSorted(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			s := mailStore(n)
 			for b.Loop() {
-				s.Sorted(Duplicates{Policy: KeepFirst})
+				s.Sorted(Duplicates{Policy: KeepFirst}, nil)
 			}
 		})
 	}

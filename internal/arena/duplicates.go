@@ -91,7 +91,7 @@ func (r *resolver) finish() error {
 	slices.SortFunc(r.repeats, func(a, b repeat) int { return int(a.again) - int(b.again) })
 	if r.d.Report != nil {
 		for _, p := range r.repeats {
-			r.d.Report(r.s.Key(int(p.again)), int(p.first), int(p.again))
+			r.d.Report(r.s.Key(r.s.Ref(int(p.again))), int(p.first), int(p.again))
 		}
 	}
 	if r.d.Policy != Reject {
@@ -99,7 +99,7 @@ func (r *resolver) finish() error {
 	}
 	p := r.repeats[0]
 	return &DuplicateError{
-		Key:   slices.Clone(r.s.Key(int(p.again))),
+		Key:   slices.Clone(r.s.Key(r.s.Ref(int(p.again)))),
 		First: int(p.first), Again: int(p.again), Count: len(r.repeats),
 	}
 }

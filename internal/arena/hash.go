@@ -21,9 +21,7 @@ func (h Hashed) Seq() int { return int(uint32(h)) }
 func (s *Store) Hashed(hash func(key []byte) uint32, d Duplicates) ([]Hashed, error) {
 	hs := make([]Hashed, s.n)
 	s.ranges(s.workers(), func(_, from, to int) {
-		for i := from; i < to; i++ {
-			hs[i] = Hashed(hash(s.Key(i)))<<32 | Hashed(i)
-		}
+		s.refs(from, to, func(i int, r Ref) { hs[i] = Hashed(hash(s.Key(r)))<<32 | Hashed(i) })
 	})
 	hs = radixSort(hs)
 
@@ -53,17 +51,17 @@ func (r *resolver) sameHash(out, hs []Hashed) []Hashed {
 	for i, h := range hs {
 		seqs[i] = uint32(h)
 	}
+	key := func(seq uint32) []byte { return r.s.Key(r.s.Ref(int(seq))) }
 	slices.SortFunc(seqs, func(a, b uint32) int {
-		if c := bytes.Compare(r.s.Key(int(a)), r.s.Key(int(b))); c != 0 {
+		if c := bytes.Compare(key(a), key(b)); c != 0 {
 			return c
 		}
 		return int(a) - int(b)
 	})
 	start := len(out)
 	for i := 0; i < len(seqs); {
-		key := r.s.Key(int(seqs[i]))
 		j := i + 1
-		for j < len(seqs) && bytes.Equal(key, r.s.Key(int(seqs[j]))) {
+		for j < len(seqs) && bytes.Equal(key(seqs[i]), key(seqs[j])) {
 			j++
 		}
 		from, to := r.run(seqs[i:j])

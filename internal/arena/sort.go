@@ -3,69 +3,92 @@ package arena
 import (
 	"cmp"
 	"encoding/binary"
-	"math"
 	"math/bits"
 	"slices"
 	"sync"
 	"sync/atomic"
 )
 
-// entry is a record while sorting: the eight bytes of its key at the current
-// depth, so that most comparisons never touch the store.
-type entry struct {
+// An Item is a record in the order of keys. While sorting it has the eight bytes
+// of its key at the current depth, so that most comparisons never touch the
+// store.
+type Item struct {
 	prefix uint64
-	seq    uint32
-	rem    uint32 // bytes of the key from the current depth on, capped
+	Ref    Ref
 }
 
-// repeated marks, in the finished order, an entry whose key equals the one
-// before it. No remainder is as large: see capped.
-const repeated = math.MaxUint32
-
-func capped(n int) uint32 { return uint32(min(uint(n), math.MaxInt32)) }
-
-// Sorted returns the sequence numbers of the records ordered by key: unsigned
-// bytes, a prefix before what it is a prefix of. Records kept with equal keys
-// stay in the order they were added. Under the policy Reject the error is a
-// *DuplicateError.
-func (s *Store) Sorted(d Duplicates) ([]uint32, error) {
+// Sorted returns the records ordered by key: unsigned bytes, a prefix before what
+// it is a prefix of. Records kept with equal keys stay in the order they were
+// added. Under the policy Reject the error is a *DuplicateError.
+//
+// When size is set, several goroutines call it for all records, and their Refs
+// have what it returns: to learn it here costs nothing, in the order of keys it
+// costs a wait for memory.
+func (s *Store) Sorted(d Duplicates, size func(key, value []byte) uint16) ([]Item, error) {
 	if s.n == 0 {
 		return nil, nil
 	}
-	es := make([]entry, s.n)
-	var wg sync.WaitGroup
+	so := sorter{s: s, size: size}
+	items := make([]Item, s.n)
 	if s.n < bucketsFrom {
 		depth := s.CommonPrefix()
-		for i := range es {
-			es[i] = s.entry(i, depth)
-		}
-		s.sort(es, depth, &wg)
+		s.parts(0, s.n, func(r *run, lo, hi int) {
+			for i := lo; i < hi; i++ {
+				items[r.first+i] = so.item(r, i, depth)
+			}
+		})
+		so.sort(items, depth)
 	} else {
-		s.sortBuckets(es, &wg)
+		so.sortBuckets(items)
 	}
-	wg.Wait()
+	so.wg.Wait()
+	if !so.repeats.Load() {
+		return items, nil
+	}
 
 	// Runs of equal keys are compacted in place: out never overtakes i.
 	r := resolver{s: s, d: d}
-	order := make([]uint32, 0, len(es))
-	for i := 0; i < len(es); {
-		start := len(order)
-		order = append(order, es[i].seq)
-		for i++; i < len(es) && es[i].rem == repeated; i++ {
-			order = append(order, es[i].seq)
+	out := items[:0]
+	var seqs []uint32
+	for i := 0; i < len(items); {
+		j := i + 1
+		for j < len(items) && items[j].Ref&repeated != 0 {
+			items[j].Ref &^= repeated
+			j++
 		}
-		if run := order[start:]; len(run) > 1 {
-			from, to := r.run(run)
-			order = order[:start+copy(run, run[from:to])]
+		from, to := 0, 1
+		if j-i > 1 {
+			seqs = seqs[:0]
+			for _, it := range items[i:j] {
+				seqs = append(seqs, uint32(s.Seq(it.Ref)))
+			}
+			from, to = r.run(seqs)
 		}
+		out = append(out, items[i+from:i+to]...)
+		i = j
 	}
-	return order, r.finish()
+	return out, r.finish()
 }
 
-// entry returns the i-th record added for sorting.
-func (s *Store) entry(i, depth int) entry {
-	key := s.Key(i)
-	return entry{load(key, depth), uint32(i), capped(len(key) - depth)}
+// A sorter sorts the records of a store.
+type sorter struct {
+	s       *Store
+	size    func(key, value []byte) uint16
+	wg      sync.WaitGroup
+	repeats atomic.Bool // there are repeated keys
+}
+
+// item returns record i of a run for sorting.
+func (so *sorter) item(r *run, i, depth int) Item {
+	ref := newRef(r.block, r.at[i])
+	if r.sizes != nil && r.depth == depth {
+		return Item{r.prefix[i], ref | Ref(r.sizes[i])}
+	}
+	key, value := so.s.Record(ref)
+	if so.size != nil {
+		ref |= Ref(so.size(key, value))
+	}
+	return Item{load(key, depth), ref}
 }
 
 // bucketsFrom is the number of records from which on they are first put into
@@ -74,18 +97,27 @@ var bucketsFrom = 1 << 15
 
 const buckets = 1 << 16
 
-// sortBuckets fills es with all entries, in order but for those in wg. Where an
-// entry goes is known when all keys have been counted, and reading the keys
-// twice takes less time than moving entries about.
-func (s *Store) sortBuckets(es []entry, wg *sync.WaitGroup) {
+// sortBuckets fills es with all records, in order but for what the sorter's
+// goroutines are at. Where a record goes is known when all keys have been counted,
+// and reading the keys twice takes less time than moving items about.
+func (so *sorter) sortBuckets(es []Item) {
+	s := so.s
 	depth := s.CommonPrefix()
 	workers := s.workers()
 	at := make([][]uint32, workers) // where the entries of a bucket go, by worker
 	s.ranges(workers, func(w, from, to int) {
 		n := make([]uint32, buckets)
-		for i := from; i < to; i++ {
-			n[bucketOf(s.Key(i), depth)]++
-		}
+		s.parts(from, to, func(r *run, lo, hi int) {
+			if r.sizes != nil && r.depth == depth {
+				for _, p := range r.prefix[lo:hi] {
+					n[p>>48]++
+				}
+				return
+			}
+			for _, at := range r.at[lo:hi] {
+				n[bucketOf(s.Key(newRef(r.block, at)), depth)]++
+			}
+		})
 		at[w] = n
 	})
 	var ends []uint32 // of buckets that are not empty
@@ -101,22 +133,24 @@ func (s *Store) sortBuckets(es []entry, wg *sync.WaitGroup) {
 	}
 	s.ranges(workers, func(w, from, to int) {
 		at := at[w]
-		for i := from; i < to; i++ {
-			e := s.entry(i, depth)
-			b := e.prefix >> 48
-			es[at[b]] = e
-			at[b]++
-		}
+		s.parts(from, to, func(r *run, lo, hi int) {
+			for i := lo; i < hi; i++ {
+				e := so.item(r, i, depth)
+				b := e.prefix >> 48
+				es[at[b]] = e
+				at[b]++
+			}
+		})
 	})
 	var next atomic.Int64
 	for range workers {
-		wg.Go(func() {
+		so.wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(ends)); i = next.Add(1) - 1 {
 				start := uint32(0)
 				if i > 0 {
 					start = ends[i-1]
 				}
-				s.sort(es[start:ends[i]], depth, wg)
+				so.sort(es[start:ends[i]], depth)
 			}
 		})
 	}
@@ -156,18 +190,18 @@ const (
 // where they are equal (multikey quicksort). Chosen pivots make it
 // no slower than n log n: a range that splits badly too often goes to the
 // library's sort, which has that bound.
-func (s *Store) sort(es []entry, depth int, wg *sync.WaitGroup) {
+func (so *sorter) sort(es []Item, depth int) {
 	for budget := 2 * bits.Len(uint(len(es))); len(es) > shortSort; budget-- {
 		if budget == 0 {
-			slices.SortFunc(es, func(a, b entry) int { return cmp.Compare(a.prefix, b.prefix) })
-			s.deepen(es, depth, wg)
+			slices.SortFunc(es, func(a, b Item) int { return cmp.Compare(a.prefix, b.prefix) })
+			so.deepen(es, depth)
 			return
 		}
 		p := pivot(es)
 		n := below(es, p)
 		if n == 0 { // p is the least
 			n = upTo(es, p)
-			s.equal(es[:n], depth, wg)
+			so.equal(es[:n], depth)
 			es = es[n:]
 			continue
 		}
@@ -175,7 +209,7 @@ func (s *Store) sort(es []entry, depth int, wg *sync.WaitGroup) {
 		if len(less) > len(more) {
 			less, more = more, less
 		}
-		s.spawn(less, depth, wg)
+		so.spawn(less, depth)
 		es = more
 	}
 	for i := 1; i < len(es); i++ {
@@ -186,27 +220,27 @@ func (s *Store) sort(es []entry, depth int, wg *sync.WaitGroup) {
 		}
 		es[j] = e
 	}
-	s.deepen(es, depth, wg)
+	so.deepen(es, depth)
 }
 
-func (s *Store) spawn(es []entry, depth int, wg *sync.WaitGroup) {
+func (so *sorter) spawn(es []Item, depth int) {
 	if len(es) < parallelSort {
-		s.sort(es, depth, wg)
+		so.sort(es, depth)
 		return
 	}
-	wg.Go(func() { s.sort(es, depth, wg) })
+	so.wg.Go(func() { so.sort(es, depth) })
 }
 
 // deepen finishes es, which is in order of prefix, by ordering each run of
 // equal prefixes.
-func (s *Store) deepen(es []entry, depth int, wg *sync.WaitGroup) {
+func (so *sorter) deepen(es []Item, depth int) {
 	for i := 0; i < len(es); {
 		j := i + 1
 		for j < len(es) && es[j].prefix == es[i].prefix {
 			j++
 		}
 		if j-i > 1 {
-			s.equal(es[i:j], depth, wg)
+			so.equal(es[i:j], depth)
 		}
 		i = j
 	}
@@ -215,46 +249,44 @@ func (s *Store) deepen(es []entry, depth int, wg *sync.WaitGroup) {
 // equal orders records whose keys agree in the eight bytes at depth, where a
 // missing byte reads as zero. Keys that end there come first, the shorter
 // before the longer; those of one length are the same key.
-func (s *Store) equal(es []entry, depth int, wg *sync.WaitGroup) {
+func (so *sorter) equal(es []Item, depth int) {
 	if len(es) < 2 {
 		return
 	}
 	ended := 0
-	for i := range es {
-		if es[i].rem <= 8 {
-			es[i], es[ended] = es[ended], es[i]
+	for i, e := range es {
+		key := so.s.Key(e.Ref)
+		if rest := len(key) - depth; rest <= 8 {
+			e.prefix = uint64(max(rest, 0))
+			es[i], es[ended] = es[ended], e
 			ended++
+		} else {
+			es[i].prefix = load(key, depth+8)
 		}
 	}
 	if ended > 0 {
 		end := es[:ended]
-		slices.SortFunc(end, func(a, b entry) int {
-			if c := cmp.Compare(a.rem, b.rem); c != 0 {
+		slices.SortFunc(end, func(a, b Item) int {
+			if c := cmp.Compare(a.prefix, b.prefix); c != 0 {
 				return c
 			}
-			return cmp.Compare(a.seq, b.seq)
+			return cmp.Compare(a.Ref, b.Ref)
 		})
-		for i := len(end) - 1; i > 0; i-- {
-			if end[i].rem == end[i-1].rem {
-				end[i].rem = repeated
+		for i := 1; i < len(end); i++ {
+			if end[i].prefix == end[i-1].prefix {
+				end[i].Ref |= repeated
+				so.repeats.Store(true)
 			}
 		}
-		es = es[ended:]
 	}
-	if len(es) < 2 {
-		return
+	if es = es[ended:]; len(es) > 1 {
+		so.spawn(es, depth+8)
 	}
-	depth += 8
-	for i := range es {
-		key := s.Key(int(es[i].seq))
-		es[i].prefix, es[i].rem = load(key, depth), capped(len(key)-depth)
-	}
-	s.spawn(es, depth, wg)
 }
 
 // pivot picks a prefix from the middle: the median of three, of nine for long
 // ranges.
-func pivot(es []entry) uint64 {
+func pivot(es []Item) uint64 {
 	n := len(es)
 	at := func(i int) uint64 { return es[i].prefix }
 	if n < 128 {
@@ -272,7 +304,7 @@ func median(a, b, c uint64) uint64 { return max(min(a, b), min(max(a, b), c)) }
 // below moves the entries below p to the front and returns how many there are.
 // No branch depends on an entry: a processor would guess every other one wrong,
 // and that takes longer than to move all of them.
-func below(es []entry, p uint64) int {
+func below(es []Item, p uint64) int {
 	at := 0
 	for i, e := range es {
 		es[i], es[at] = es[at], e
@@ -284,7 +316,7 @@ func below(es []entry, p uint64) int {
 
 // upTo moves the entries equal to p, the least prefix, to the front and returns
 // how many there are.
-func upTo(es []entry, p uint64) int {
+func upTo(es []Item, p uint64) int {
 	at := 0
 	for i, e := range es {
 		if e.prefix == p {
