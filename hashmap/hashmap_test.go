@@ -480,7 +480,7 @@ func TestAheadSources(t *testing.T) {
 		"huge value":   source(10_000, random, "huge "+strings.Repeat("v", 18<<20)+"\n"),
 		"small":        source(100, random, ""),
 		"nothing":      "# nothing\n",
-		"nothing good": strings.Repeat("bad\n", 100_000),
+		"nothing good": strings.Repeat("bad\n", 40_000),
 	}
 	type outcome struct {
 		file, messages string
@@ -488,6 +488,9 @@ func TestAheadSources(t *testing.T) {
 	}
 	for name, src := range sources {
 		for _, f := range []Format{Hash, Btree, LMDB, CDB} {
+			if len(src) > 16<<20 && f != LMDB {
+				continue // the same for all
+			}
 			t.Run(fmt.Sprint(name, "/", f), func(t *testing.T) {
 				run := func(ahead, verify bool) (o outcome) {
 					b := NewBuilder(f, &BuildOptions{Duplicates: KeepFirst, Verify: verify, Progress: func(Progress) { o.progress = true }})
