@@ -221,40 +221,12 @@ func (b *Builder) AddSource(name string, src Source) error {
 		return b.err
 	}
 	b.source = name
-	if s, ok := src.(*textmap.Scanner); ok && s.Report == nil {
-		s.Report = func(d diag.Diagnostic) { b.findings = append(b.findings, d) }
-		defer func() { s.Report = nil }()
-	}
 	// Records that came by Add before have no line.
 	for b.lines.n < b.Len() {
 		b.lines.add(0)
 	}
 	if s, ok := src.(*textmap.Scanner); ok {
-		collect, add := b.batches()
-		s.Collect = collect
-		for {
-			if run := s.Batch(); run != nil {
-				before := b.Len()
-				if err := add(run.Collector()); err != nil {
-					return err
-				}
-				for i := range run.Len() {
-					b.lines.add(int32(run.Line(i)))
-				}
-				s.Skip(run)
-				if n := b.Len(); b.opts.Progress != nil && n/progressStep != before/progressStep {
-					b.opts.Progress(Progress{Reading, int64(n), b.total})
-				}
-				continue
-			}
-			if !s.Scan() {
-				break
-			}
-			if err := b.addFrom(name, s.Key(), s.Value(), s.Line()); err != nil {
-				return err
-			}
-		}
-		return s.Err()
+		return b.addScanned(name, s)
 	}
 	for src.Scan() {
 		if err := b.addFrom(name, src.Key(), src.Value(), src.Line()); err != nil {

@@ -525,3 +525,30 @@ func TestAheadSources(t *testing.T) {
 		}
 	}
 }
+
+// A scanner that somebody else has begun to collect from gives all entries too.
+func TestSourceBegun(t *testing.T) {
+	var src strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&src, "user%d@example.org value\n", i)
+	}
+	for _, f := range []Format{LMDB, CDB} {
+		s := textmap.NewScanner("src", strings.NewReader(src.String()), &textmap.Options{ReadAhead: true})
+		s.Collect = func(int) textmap.Collector { return discard{} }
+		if !s.Scan() {
+			t.Fatal(s.Err())
+		}
+		s.Collect = nil
+		b := NewBuilder(f, nil)
+		if err := b.AddSource("src", s); err != nil || b.Len() != 19_999 {
+			t.Errorf("%v: %d records, %v", f, b.Len(), err)
+		}
+		if s.Collect != nil || s.Report != nil {
+			t.Error("the scanner is not as it was")
+		}
+	}
+}
+
+type discard struct{}
+
+func (discard) Add(key, value []byte) error { return nil }
