@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"os"
 	"reflect"
@@ -14,7 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postfixkit/postfixkit/diag"
 	"github.com/postfixkit/postfixkit/table"
+	"github.com/postfixkit/postfixkit/textmap"
 )
 
 func listAll(t testing.TB, l table.Lister) (all []table.Entry) {
@@ -356,4 +359,71 @@ func TestMemoryTenMillion(t *testing.T) {
 		}
 	}
 	runtime.KeepAlive(m)
+}
+
+// TestReadTextLarge reads sources that several goroutines collect into blocks,
+// and wants what adding one entry after the other gives.
+func TestReadTextLarge(t *testing.T) {
+	sources := map[string]func(i int) string{
+		"plain":    func(i int) string { return fmt.Sprintf("User%d@example.org destination-%d\n", i*7919%20_000, i) },
+		"repeated": func(i int) string { return fmt.Sprintf("user%d@example.org destination-%d\n", i%3000, i) },
+		"comments": func(i int) string { return fmt.Sprintf("# %s\nk%d v\n", strings.Repeat("comment ", 9), i) },
+		"faults":   func(i int) string { return fmt.Sprintf("k%d v\n%s\n", i, []string{"bad", "\"open v", ""}[i%3]) },
+		"values": func(i int) string {
+			return fmt.Sprintf("k%d %s\n", i, strings.Repeat("v", []int{1, 127, 128, 5000, 1}[i%5]))
+		},
+		"huge": func(i int) string {
+			return fmt.Sprintf("k%d %s\n", i, strings.Repeat("v", []int{1, 3 << 20}[i/5000%2*(i%5000/4999)]))
+		},
+	}
+	for name, line := range sources {
+		t.Run(name, func(t *testing.T) {
+			var src strings.Builder
+			for i := range 20_000 {
+				src.WriteString(line(i))
+			}
+			var got, want []string
+			m, err := ReadText("src", strings.NewReader(src.String()), nil, func(d diag.Diagnostic) { got = append(got, d.String()) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := textmap.NewScanner("src", strings.NewReader(src.String()), nil)
+			s.Report = func(d diag.Diagnostic) { want = append(want, d.String()) }
+			b := MemoryBuilder{Duplicates: KeepFirst}
+			var lines []int
+			for s.Scan() {
+				if err := b.Add(s.Key(), s.Value()); err != nil {
+					t.Fatal(err)
+				}
+				lines = append(lines, s.Line())
+			}
+			b.OnDuplicate = func(key string, first, again int) {
+				want = append(want, duplicateFinding("src", key, lines[first], lines[again]).String())
+			}
+			simple, err := b.Build()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("got %d findings, want %d, or others", len(got), len(want))
+			}
+			if m.Len() != simple.Len() || m.Size() != simple.Size() {
+				t.Errorf("%d entries of %d bytes, want %d of %d", m.Len(), m.Size(), simple.Len(), simple.Size())
+			}
+			next, stop := iter.Pull2(m.All(ctx))
+			defer stop()
+			for e, err := range simple.All(ctx) {
+				o, oerr, ok := next()
+				if err != nil || oerr != nil || !ok || o != e {
+					t.Fatalf("got %.60q %.60q %v %v, want %.60q %.60q", o.Key, o.Value, oerr, ok, e.Key, e.Value)
+				}
+				if v, found := m.Get(e.Key); !found || v != e.Value {
+					t.Fatalf("%.60q: got %.60q %v, want %.60q", e.Key, v, found, e.Value)
+				}
+			}
+			if o, _, ok := next(); ok {
+				t.Errorf("one more: %.60q", o.Key)
+			}
+		})
+	}
 }

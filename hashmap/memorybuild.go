@@ -3,6 +3,8 @@ package hashmap
 import (
 	"hash/maphash"
 	"math/bits"
+	"runtime"
+	"unsafe"
 )
 
 // A MemoryBuilder collects the entries of a [Memory]. The zero value is ready
@@ -31,21 +33,30 @@ func (b *MemoryBuilder) Add(key, value []byte) error { return addEntry(b, key, v
 func (b *MemoryBuilder) AddString(key, value string) error { return addEntry(b, key, value) }
 
 func addEntry[T string | []byte](b *MemoryBuilder, key, value T) error {
-	// An entry has to begin where its place can name it, and blocks are kept
-	// to their size, unless one entry needs more.
-	if len(b.block) > 0 && len(b.block)+len(key)+len(value)+20 > blockSize {
+	if isFull(b.block, len(key)+len(value)) {
 		b.endBlock()
 		if len(b.blocks) == maxBlocks {
 			return ErrTooLarge
 		}
 	}
-	block := appendUvarint(b.block, len(key))
-	block = appendUvarint(block, len(value))
-	block = append(block, key...)
-	b.block = append(block, value...)
+	b.block = appendEntry(b.block, key, value)
 	b.size += int64(len(key)) + int64(len(value))
 	b.n++
 	return nil
+}
+
+// isFull tells whether an entry of size bytes has to go to another block: it has
+// to begin where its place can name it, and blocks are kept to their size, unless
+// one entry needs more.
+func isFull(block []byte, size int) bool {
+	return len(block) > 0 && len(block)+size+20 > blockSize
+}
+
+func appendEntry[T string | []byte](block []byte, key, value T) []byte {
+	block = appendUvarint(block, len(key))
+	block = appendUvarint(block, len(value))
+	block = append(block, key...)
+	return append(block, value...)
 }
 
 func appendUvarint(dst []byte, v int) []byte {
@@ -62,6 +73,41 @@ func (b *MemoryBuilder) endBlock() {
 		b.block = nil
 	}
 	b.block = b.block[:0]
+}
+
+// A memoryBatch is a block of entries that another goroutine collects.
+type memoryBatch struct {
+	block []byte
+	n     int
+	size  int64
+}
+
+func (t *memoryBatch) Add(key, value []byte) error {
+	if isFull(t.block, len(key)+len(value)) {
+		return ErrTooLarge
+	}
+	t.block = appendEntry(t.block, key, value)
+	t.size += int64(len(key)) + int64(len(value))
+	t.n++
+	return nil
+}
+
+// addBatch adds the entries of a batch, in their order.
+func (b *MemoryBuilder) addBatch(t *memoryBatch) error {
+	if len(b.block) > 0 {
+		b.endBlock()
+	}
+	if len(b.blocks) == maxBlocks {
+		return ErrTooLarge
+	}
+	if cap(t.block)-len(t.block) > len(t.block)/16 {
+		b.blocks = append(b.blocks, string(t.block)) // of a source with many comments
+	} else {
+		b.blocks = append(b.blocks, unsafe.String(unsafe.SliceData(t.block), len(t.block)))
+	}
+	b.n += t.n
+	b.size += t.size
+	return nil
 }
 
 // Len returns how many entries were added.
@@ -112,35 +158,69 @@ type repeat struct{ first, again uint64 }
 func (x *indexer) run(limit int) bool {
 	m := x.m
 	x.repeats, x.lost = nil, 0
+	// A page of fresh memory that is read before it is written costs twice.
+	for i := 0; i < len(m.buckets); i += 4096 / 64 {
+		m.buckets[i][0] = 0
+	}
+	var (
+		next [32]indexEntry // to be entered
+		n    int
+	)
 	for i, block := range m.blocks {
 		for at := 0; at < len(block); {
-			key, value, n := readEntry(block[at:])
-			place := uint64(i)<<offsetBits | uint64(at)
-			at += n
-			if !x.enter(key, value, place, limit) {
-				return false
+			key, value, size := readEntry(block[at:])
+			h := m.hash(key)
+			next[n] = indexEntry{key, value, uint64(i)<<offsetBits | uint64(at), h, m.start(h)}
+			if n++; n == len(next) {
+				if !x.enterAll(next[:n], limit) {
+					return false
+				}
+				n = 0
 			}
+			at += size
+		}
+	}
+	return x.enterAll(next[:n], limit)
+}
+
+// An indexEntry is an entry on its way into the index.
+type indexEntry struct {
+	key, value string
+	place      uint64
+	hash       uint64
+	start      uint // bucket
+}
+
+func (x *indexer) enterAll(entries []indexEntry, limit int) bool {
+	// Here the processor waits for the memory of all buckets at the same time.
+	sum := uint64(0)
+	for i := range entries {
+		sum += x.m.buckets[entries[i].start][0]
+	}
+	runtime.KeepAlive(sum) // or the compiler leaves the reading out
+	for i := range entries {
+		if !x.enter(&entries[i], limit) {
+			return false
 		}
 	}
 	return true
 }
 
-func (x *indexer) enter(key, value string, place uint64, limit int) bool {
+func (x *indexer) enter(e *indexEntry, limit int) bool {
 	m := x.m
-	h := m.hash(key)
-	tag := tagOf(h)
-	for i := m.start(h); limit > 0; limit-- {
+	tag, value := tagOf(e.hash), e.value
+	for i := e.start; limit > 0; limit-- {
 		b := &m.buckets[i]
 		for found := b.matches(tag); found != 0; found &= found - 1 {
 			at := &b[1+bits.TrailingZeros64(found)/8&7]
 			k, v := m.entry(*at)
-			if k != key {
+			if k != e.key {
 				continue
 			}
-			x.repeats = append(x.repeats, repeat{*at, place})
-			x.lost += int64(len(key))
+			x.repeats = append(x.repeats, repeat{*at, e.place})
+			x.lost += int64(len(e.key))
 			if x.policy == KeepLast {
-				*at, value = place, v
+				*at, value = e.place, v
 			}
 			x.lost += int64(len(value))
 			return true
@@ -148,7 +228,7 @@ func (x *indexer) enter(key, value string, place uint64, limit int) bool {
 		if !b.full() {
 			used := (bits.Len64(b[0]) + 7) / 8
 			b[0] |= tag << (8 * used)
-			b[(1+used)&7] = place
+			b[(1+used)&7] = e.place
 			return true
 		}
 		if i++; i == uint(len(m.buckets)) {

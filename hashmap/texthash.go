@@ -25,9 +25,23 @@ func ReadText(name string, src io.Reader, opts *textmap.Options, report func(dia
 	}
 	s := textmap.NewScanner(name, src, &ahead)
 	s.Report = report
+	s.Collect = func(size int) textmap.Collector { return &memoryBatch{block: make([]byte, 0, size)} }
 	b := MemoryBuilder{Duplicates: KeepFirst}
 	var lines []int32
-	for s.Scan() {
+	for {
+		if run := s.Batch(); run != nil {
+			if err := b.addBatch(run.Collector().(*memoryBatch)); err != nil {
+				return nil, err
+			}
+			for i := 0; report != nil && i < run.Len(); i++ {
+				lines = append(lines, int32(run.Line(i)))
+			}
+			s.Skip(run)
+			continue
+		}
+		if !s.Scan() {
+			break
+		}
 		if err := b.Add(s.Key(), s.Value()); err != nil {
 			return nil, err
 		}
