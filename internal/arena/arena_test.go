@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -281,6 +282,27 @@ func TestBadPivots(t *testing.T) {
 }
 
 // TestBatchNUL adds zero bytes.
+// Keys of megabytes that share nearly all of their bytes take no more stack than
+// others.
+func TestLongKeys(t *testing.T) {
+	defer debug.SetMaxStack(debug.SetMaxStack(8 << 20))
+	long := strings.Repeat("long key", 1<<18)
+	s := stored(t, []pair{
+		{"other", "0"}, {long, "1"}, {long + "b", "2"}, {long, "3"}, {long[:1<<20], "4"}, {long + "a", "5"}, {long + "b", "6"},
+	}, 0, 1)
+	order, err := s.Sorted(Duplicates{Policy: KeepAll}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int
+	for _, it := range order {
+		got = append(got, s.Seq(it.Ref))
+	}
+	if want := []int{4, 1, 3, 5, 2, 6, 0}; !slices.Equal(got, want) {
+		t.Fatalf("order: got %v, want %v", got, want)
+	}
+}
+
 func TestBatchNUL(t *testing.T) {
 	var s Store
 	long := strings.Repeat("x", 200)

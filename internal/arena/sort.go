@@ -249,38 +249,52 @@ func (so *sorter) deepen(es []Item, depth int) {
 // equal orders records whose keys agree in the eight bytes at depth, where a
 // missing byte reads as zero. Keys that end there come first, the shorter
 // before the longer; those of one length are the same key.
+//
+// Where all that go on agree in the next eight bytes too, it goes on with those:
+// a call for each eight bytes of two keys of megabytes needs gigabytes of stack.
 func (so *sorter) equal(es []Item, depth int) {
-	if len(es) < 2 {
+	for again := true; again && len(es) > 1; depth += 8 {
+		ended, first := 0, uint64(0)
+		again = true
+		for i, e := range es {
+			key := so.s.Key(e.Ref)
+			if rest := len(key) - depth; rest <= 8 {
+				e.prefix = uint64(max(rest, 0))
+				es[i], es[ended] = es[ended], e
+				ended++
+				continue
+			}
+			e.prefix = load(key, depth+8)
+			es[i].prefix = e.prefix
+			if i == ended {
+				first = e.prefix
+			}
+			again = again && e.prefix == first
+		}
+		so.ended(es[:ended])
+		if es = es[ended:]; !again && len(es) > 1 {
+			so.spawn(es, depth+8)
+		}
+	}
+}
+
+// ended orders records whose prefix is what their keys have left, of bytes that
+// are the same, and marks those that repeat a key.
+func (so *sorter) ended(es []Item) {
+	if len(es) == 0 {
 		return
 	}
-	ended := 0
-	for i, e := range es {
-		key := so.s.Key(e.Ref)
-		if rest := len(key) - depth; rest <= 8 {
-			e.prefix = uint64(max(rest, 0))
-			es[i], es[ended] = es[ended], e
-			ended++
-		} else {
-			es[i].prefix = load(key, depth+8)
+	slices.SortFunc(es, func(a, b Item) int {
+		if c := cmp.Compare(a.prefix, b.prefix); c != 0 {
+			return c
 		}
-	}
-	if ended > 0 {
-		end := es[:ended]
-		slices.SortFunc(end, func(a, b Item) int {
-			if c := cmp.Compare(a.prefix, b.prefix); c != 0 {
-				return c
-			}
-			return cmp.Compare(a.Ref, b.Ref)
-		})
-		for i := 1; i < len(end); i++ {
-			if end[i].prefix == end[i-1].prefix {
-				end[i].Ref |= repeated
-				so.repeats.Store(true)
-			}
+		return cmp.Compare(a.Ref, b.Ref)
+	})
+	for i := 1; i < len(es); i++ {
+		if es[i].prefix == es[i-1].prefix {
+			es[i].Ref |= repeated
+			so.repeats.Store(true)
 		}
-	}
-	if es = es[ended:]; len(es) > 1 {
-		so.spawn(es, depth+8)
 	}
 }
 
