@@ -276,6 +276,10 @@ func TestBatchCounts(t *testing.T) {
 	if err := batched.AddBatch(batch); err != nil {
 		t.Fatal(err)
 	}
+	// It is empty then, and goes on as it was.
+	if err := errors.Join(b.Add([]byte("again\x00"), []byte("v\x00")), batch.Add([]byte("again"), []byte("v")), batched.AddBatch(batch)); err != nil {
+		t.Fatal(err)
+	}
 	if batched.bytes != b.bytes || batched.sum != b.sum || batched.Len() != b.Len() {
 		t.Errorf("got %d bytes, %v, %d records, want %d, %v, %d", batched.bytes, batched.sum, batched.Len(), b.bytes, b.sum, b.Len())
 	}

@@ -96,7 +96,7 @@ func (b *Batch) Last() (key, value []byte) { return cut(b.data[b.at[len(b.at)-1]
 func (b *Batch) Len() int { return len(b.at) }
 
 // AddBatch adds the records of a Batch, in their order, and takes its memory: the
-// Batch cannot be used again. It fails only when the store is full.
+// Batch is empty then. It fails only when the store is full.
 func (s *Store) AddBatch(b *Batch) error {
 	if len(b.at) == 0 {
 		return nil
@@ -110,7 +110,7 @@ func (s *Store) AddBatch(b *Batch) error {
 				return err
 			}
 		}
-		*b = Batch{}
+		b.clear(s.common)
 		return nil
 	}
 	if s.n == 0 {
@@ -123,6 +123,11 @@ func (s *Store) AddBatch(b *Batch) error {
 	s.added(len(b.at), b.size)
 	s.depth.Store(int64(s.common))
 	s.each.Store(int64(len(b.data) / len(b.at)))
-	*b = Batch{}
+	b.clear(s.common)
 	return nil
+}
+
+// clear leaves an empty Batch without memory that takes records as before.
+func (b *Batch) clear(depth int) {
+	*b = Batch{nul: b.nul, room: b.room, sorting: sorting{depth: depth}}
 }
