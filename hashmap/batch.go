@@ -58,21 +58,27 @@ func (b *Builder) batches() (collect func(size int) textmap.Collector, add func(
 	}
 	switch w := b.w.(type) {
 	case *lmdb.Builder:
-		return batches(w.NewBatch, w.AddBatch, b.nul)
+		return batches(b, w.NewBatch, w.AddBatch)
 	case *bdb.Builder:
-		return batches(w.NewBatch, w.AddBatch, b.nul)
+		return batches(b, w.NewBatch, w.AddBatch)
 	}
 	return nil, nil
 }
 
-func batches[B textmap.Collector](newBatch func(size int, nul bool) B, addBatch func(B) error, nul bool) (func(int) textmap.Collector, func(textmap.Collector) (bool, error)) {
-	collect := func(size int) textmap.Collector { return newBatch(size, nul) }
+func batches[B textmap.Collector](b *Builder, newBatch func(size int, nul bool) B, addBatch func(B) error) (func(int) textmap.Collector, func(textmap.Collector) (bool, error)) {
+	collect := func(size int) textmap.Collector { return collector{newBatch(size, b.nul), b} }
 	add := func(c textmap.Collector) (bool, error) {
-		batch, ours := c.(B)
-		if !ours {
-			return false, nil
+		if c, ours := c.(collector); ours && c.of == b {
+			return true, addBatch(c.Collector.(B))
 		}
-		return true, addBatch(batch)
+		return false, nil
 	}
 	return collect, add
+}
+
+// A collector has the Builder that its records are for: a Scanner may have some
+// left from when one gave up, and another goes on with it.
+type collector struct {
+	textmap.Collector
+	of *Builder
 }

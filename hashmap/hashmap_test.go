@@ -552,3 +552,38 @@ func TestSourceBegun(t *testing.T) {
 type discard struct{}
 
 func (discard) Add(key, value []byte) error { return nil }
+
+// What goroutines collected for a Builder that gave up is not for another.
+func TestSourceGoesOn(t *testing.T) {
+	var src, rest strings.Builder
+	rest.WriteString("other value\n")
+	fmt.Fprintf(&src, "%s value\n", strings.Repeat("k", 600))
+	for i := range 20_000 {
+		fmt.Fprintf(&rest, "user%d@example.org value%s\n", i, strings.Repeat("e", i%500*(i%2)))
+	}
+	src.WriteString(rest.String())
+	for _, second := range []*BuildOptions{{NUL: NoNUL}, {PageSize: 512}} {
+		s := textmap.NewScanner("src", strings.NewReader(src.String()), &textmap.Options{ReadAhead: true})
+		if err := NewBuilder(LMDB, nil).AddSource("src", s); err == nil {
+			t.Fatal("a key of 600 bytes was added")
+		}
+		var got, want bytes.Buffer
+		b := NewBuilder(LMDB, second)
+		if err := b.AddSource("src", s); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.WriteTo(&got); err != nil {
+			t.Fatal(err)
+		}
+		b = NewBuilder(LMDB, second)
+		if err := b.AddSource("rest", textmap.NewScanner("rest", strings.NewReader(rest.String()), nil)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.WriteTo(&want); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got.Bytes(), want.Bytes()) {
+			t.Errorf("%+v: another file of %d bytes, want %d", *second, got.Len(), want.Len())
+		}
+	}
+}
