@@ -162,10 +162,13 @@ func (t *Batch) Add(key, value []byte) error {
 }
 
 // AddBatch adds all records of a Batch in the order they have there, and leaves
-// it empty.
+// it empty. That of a Builder for other pages is refused.
 func (b *Builder) AddBatch(t *Batch) error {
 	if b.err != nil {
 		return b.err
+	}
+	if t.records.Len() > 0 && *t.layout != b.layout {
+		return errors.New("bdb: a batch of a builder with other options")
 	}
 	if err := b.store.AddBatch(&t.records); err != nil {
 		return fmt.Errorf("bdb: %w (%w)", ErrTooLarge, err)

@@ -286,6 +286,12 @@ func TestBatchCounts(t *testing.T) {
 }
 
 func TestBuildErrors(t *testing.T) {
+	for _, kind := range []Kind{Hash, Btree} {
+		b, other := NewBuilder(kind, nil), NewBuilder(kind, &BuildOptions{PageSize: 512}).NewBatch(1000, true)
+		if err := other.Add([]byte("k"), nil); err != nil || b.AddBatch(other) == nil || b.Len() > 0 {
+			t.Errorf("%v, batch for other pages: %v, %d records", kind, err, b.Len())
+		}
+	}
 	for _, b := range []*Builder{
 		NewBuilder(0, nil), NewBuilder(9, nil), NewBuilder(Hash, &BuildOptions{PageSize: 1000}),
 		NewBuilder(Btree, &BuildOptions{PageSize: 256}), NewBuilder(Btree, &BuildOptions{Duplicates: 9}),

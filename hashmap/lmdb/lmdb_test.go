@@ -113,6 +113,10 @@ func TestBatchErrors(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	other := NewBuilder(&BuildOptions{PageSize: 512}).NewBatch(1000, true)
+	if err := other.Add([]byte("k"), nil); err != nil || b.AddBatch(other) == nil || b.Len() > 0 {
+		t.Errorf("batch for other pages: %v, %d records", err, b.Len())
+	}
 	bad := NewBuilder(&BuildOptions{PageSize: 1000})
 	if err := bad.AddBatch(bad.NewBatch(10, true)); err == nil || err != bad.Add([]byte("k"), nil) {
 		t.Errorf("page size 1000: got %v", err)
