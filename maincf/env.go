@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -169,8 +170,15 @@ func (e *Env) lookup(name string) (source, error) {
 			if err != nil {
 				return source{}, err
 			}
-			// Postfix takes unknown names for nothing here.
-			text, err := e.ExpandLoosely("myhostname", host.text)
+			// Postfix takes unknown names for nothing here, and $mydomain is one
+			// until this is done.
+			n := *e
+			n.Runtime = maps.Clone(e.Runtime)
+			if n.Runtime == nil {
+				n.Runtime = map[string]string{}
+			}
+			n.Runtime[name] = ""
+			text, err := n.ExpandLoosely("myhostname", host.text)
 			if err != nil {
 				return source{}, err
 			}

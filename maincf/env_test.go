@@ -97,3 +97,29 @@ func TestEval(t *testing.T) {
 		t.Errorf("where: %#v", err)
 	}
 }
+
+// The default of mydomain is made from myhostname, for which $mydomain is
+// nothing then. The values are those of postconf -x.
+func TestHostNameOfItsDomain(t *testing.T) {
+	for _, c := range [][3]string{
+		{"$mydomain", "localdomain", "localdomain"}, {"mail.$mydomain", "mail.", ""}, {"${mydomain:x.y}", "", "y"},
+		{"${mydomain?a.b}", "a.b", "localdomain"}, {"h$mydomain.org", "horg.org", "org"}, {"$foo\nfoo = mail.$mydomain", "mail.", ""},
+	} {
+		e := env(t, "myhostname = "+c[0]+"\n")
+		for range 2 { // without what the machine says, and with it
+			for i, name := range []string{"myhostname", "mydomain"} {
+				if v, err := e.Eval(name); err != nil || v.Text != c[i+1] {
+					t.Errorf("myhostname = %s: %s = %q, %v; want %q", c[0], name, v.Text, err, c[i+1])
+				}
+			}
+			e.Runtime, _ = Machine(e)
+		}
+	}
+	for _, loop := range []string{"$myhostname", "a.$mydestination"} {
+		e := env(t, "myhostname = "+loop+"\n")
+		var err *LoopError
+		if _, got := e.Eval("mydomain"); !errors.As(got, &err) {
+			t.Errorf("mydomain of %s: %v", loop, got)
+		}
+	}
+}

@@ -197,6 +197,7 @@ var odd = []string{
 	"virtual_alias_maps = proxy:debug:pgsql:{ x } unionmap:{ldap:foo, hash:/a}\nfoo_bind = no\n",
 	"smtpd_banner = $myhostname   ESMTP\n   two\n", "forward_path = $home/$nosuch\n", "a = $b\nb = $c\nc = d\n", "relay_transport_rate_delay = 1s\nrelay_x=2\n",
 	"disable_dns_lookups = yes\nsmtp_use_tls = yes\n", "mynetworks_style = host\n", "mynetworks_style = foo\n", "inet_protocols = x\nmynetworks = y\n", "inet_protocols = ipv4 foo\n", "mynetworks_style = class\ninet_protocols = ipv4\n", "inet_interfaces = loopback-only\n",
+	"myhostname = $mydomain\n", "myhostname = mail.$mydomain\n", "myhostname = $host\nhost = ${mydomain:x.y}\n",
 	"myhostname = a.b.c\nmyorigin = $mydomain\n", "mydomain = x.y\n", "myhostname = plain\n", "\xff\xfe = \x80\nmyorigin = \xc3\xa9\n", "mydestination = " + strings.Repeat("word ", 40) + strings.Repeat("x", 100) + " end\n",
 }
 
