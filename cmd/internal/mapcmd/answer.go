@@ -165,7 +165,7 @@ func (s *searcher) find(dst, key []byte) (value []byte, found bool, err error) {
 				}
 			}
 		}
-		text, found, err := s.c.get(l, string(key))
+		text, found, err := s.c.get(l, l.name, string(key))
 		if found || err != nil {
 			return append(dst, text...), found, err
 		}

@@ -271,6 +271,9 @@ func TestInfo(t *testing.T) {
 		want(t, "--completion bash", exit, out, msg, 0, "~"+tool.Name, "")
 		exit, out, msg = runTool(tool, "", "--stict", "m")
 		want(t, "--stict", exit, out, msg, 1, "", "~did you mean --strict?")
+		if n := strings.Count(msg, "did you mean"); n != 1 {
+			t.Errorf("the suggestion is made %d times: %s", n, msg)
+		}
 		// Every option of the definition is in the help.
 		for _, f := range definition(tool).Flags {
 			if _, help, _ := runTool(tool, "", "--help"); f.Long != "" && !strings.Contains(help, "--"+f.Long) {
@@ -291,6 +294,14 @@ func TestMainCf(t *testing.T) {
 		t.Error("default_database_type was not used")
 	}
 	os.WriteFile(dir+"/main.cf", []byte("smtputf8_enable = maybe\n"), 0o644)
+	os.Mkdir(dir+"/empty", 0o755)
+	os.WriteFile(dir+"/aliases", []byte("a: b\n"), 0o644)
+	if exit, out, msg := runTool(Postalias, "", "-c", dir+"/empty", dir+"/aliases"); exit != 0 {
+		t.Errorf("no main.cf: exit %d %s %s", exit, out, msg)
+	}
+	if exit, out, msg := runTool(Postalias, "", "-fnq", "YP_MASTER_NAME", "-c", dir+"/empty", dir+"/aliases"); exit != 0 || !strings.Contains(out, ".") || msg != "" {
+		t.Errorf("no main.cf: the machine's name is %q %s", out, msg)
+	}
 	exit, out, msg = runTool(Postmap, "", "-c", dir, dir+"/m")
 	want(t, "bad boolean", exit, out, msg, 1, "", "~smtputf8_enable")
 	exit, out, msg = runTool(Postmap, "", "-c", dir+"/none", dir+"/m")

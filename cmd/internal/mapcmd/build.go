@@ -233,7 +233,7 @@ func (c *command) addAliasRecords(add func(key, value string) error, raw func(ke
 	if err := raw([]byte("YP_LAST_MODIFIED"), fmt.Appendf(nil, "%010d", time.Now().Unix())); err != nil {
 		return err
 	}
-	return raw([]byte("YP_MASTER_NAME"), []byte(c.cfg.hostname))
+	return raw([]byte("YP_MASTER_NAME"), []byte(c.cfg.hostname()))
 }
 
 // source returns the scanner for the command's kind of source.

@@ -17,7 +17,7 @@ type config struct {
 	dir         string
 	defaultType string              // default_database_type
 	utf8        bool                // smtputf8_enable
-	hostname    string              // myhostname, for YP_MASTER_NAME
+	main        *maincf.File        // nil: there is none
 	queueDir    string              // queue_directory, where the socket of proxymap(8) is
 	limits      headercheck.Options // header_size_limit, mime_*_limit, for -h, -b and -m
 }
@@ -49,6 +49,7 @@ func readConfig(c *command) (config, error) {
 	// A broken line is Postfix's fatal error and ours only if what we need
 	// cannot be known because of it.
 	file, _ := maincf.Parse(path, src)
+	cfg.main = file
 	env := maincf.Env{Main: file}
 	if v, err := env.Eval("default_database_type"); err == nil && v.Text != "" {
 		cfg.defaultType = v.Text
@@ -69,11 +70,6 @@ func readConfig(c *command) (config, error) {
 	if v, err := env.Eval("queue_directory"); err == nil && v.Text != "" {
 		cfg.queueDir = v.Text
 	}
-	if c.Alias {
-		if v, err := env.Eval("myhostname"); err == nil {
-			cfg.hostname = v.Text
-		}
-	}
 	if c.messageMode() {
 		for name, limit := range map[string]*int{
 			"header_size_limit":          &cfg.limits.HeaderSize,
@@ -86,6 +82,18 @@ func readConfig(c *command) (config, error) {
 		}
 	}
 	return cfg, nil
+}
+
+// hostname is myhostname, for YP_MASTER_NAME. Where main.cf does not have it the
+// machine is asked.
+func (cfg *config) hostname() string {
+	env := maincf.Env{Main: cfg.main}
+	env.Runtime, _ = maincf.Machine(&env) // an error is about mynetworks
+	v, err := env.Eval("myhostname")
+	if err != nil {
+		return env.Runtime["myhostname"]
+	}
+	return v.Text
 }
 
 // positive returns a parameter that is a number, at least 1.

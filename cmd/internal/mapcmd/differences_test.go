@@ -137,6 +137,8 @@ func TestCommandLinesAgainstPostfix(t *testing.T) {
 	all := commandLines("postmap")
 	all = append(all, commandLines("postalias")...)
 	all = append(all, withConfig()...)
+	all = append(all, masterNames()...)
+	all = append(all, emptyEntries(t)...)
 	all = append(all, verbose()...)
 	b.runAll(all, 32) // nearly all of them sleep
 }

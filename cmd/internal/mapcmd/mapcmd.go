@@ -16,7 +16,6 @@ import (
 	"strings"
 
 	"github.com/postfixkit/postfixkit/diag"
-	"github.com/postfixkit/postfixkit/internal/getopt"
 	"github.com/postfixkit/postfixkit/table"
 )
 
@@ -97,10 +96,6 @@ func (c *command) run(args []string) error {
 	}
 	if err != nil {
 		fmt.Fprintf(c.Stderr, "%s: %s\n", c.Name, err)
-		var unknown *getopt.Error
-		if errors.As(err, &unknown) && unknown.Suggest != "" {
-			fmt.Fprintf(c.Stderr, "%s: did you mean %s?\n", c.Name, unknown.Suggest)
-		}
 		return errors.New("usage: " + def.Usage())
 	}
 	if done, err := c.printInfo(def); done {

@@ -19,7 +19,8 @@ import (
 )
 
 // A lookup is an open table and the name Postfix has for it in messages:
-// "hash:/etc/postfix/access.db".
+// "hash:/etc/postfix/access.db". Of an empty key or value -q KEY and -s say
+// "hash:/etc/postfix/access" instead.
 type lookup struct {
 	table table.Closer
 	name  string
@@ -46,7 +47,7 @@ func (c *command) nul() hashmap.NUL {
 func (c *command) open(operand string) (*lookup, error) {
 	spec := c.spec(operand)
 	if spec.Type == "" || spec.Name == "" {
-		return nil, fmt.Errorf("open dictionary: expecting \"type:name\" form instead of \"%s\"", operand)
+		return nil, fmt.Errorf("open dictionary: expecting \"type:name\" form instead of \"%s\"", spec)
 	}
 	format, err := hashmap.ParseFormat(spec.Type)
 	switch {
@@ -85,9 +86,28 @@ func (c *command) openText(spec table.Spec) (*lookup, error) {
 	}
 	defer f.Close()
 	opts := &textmap.Options{NoFold: c.noFold, NoUTF8: !c.utf8Mode()}
-	m, err := hashmap.ReadText(spec.Name, f, opts, func(d diag.Diagnostic) {
-		c.warn("%s, line %d: %s", spec.Name, d.Span.Start.Line, d.Message)
-	})
+	if c.valueFiles {
+		opts.ReadFile = os.ReadFile
+	}
+	var said diag.List
+	report := func(d diag.Diagnostic) { said = append(said, d) }
+	var m *hashmap.Memory
+	if c.replace {
+		m, err = readLast(spec.Name, f, opts, report)
+	} else {
+		m, err = hashmap.ReadText(spec.Name, f, opts, report)
+	}
+	sortByLine(said) // duplicates are found last
+	for _, d := range said {
+		switch {
+		case d.Check == textmap.CheckLeadingSpace:
+			c.warn("%s: %s", spec.Name, d.Message)
+		case d.Check == textmap.CheckFormat:
+			c.warn("%s, line %d: %s -- ignoring this line", spec.Name, d.Span.Start.Line, d.Message)
+		case d.Check != textmap.CheckDuplicate || !c.ignore:
+			c.warn("%s, line %d: %s", spec.Name, d.Span.Start.Line, d.Message)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read database %s: %s", spec.Name, cause(err))
 	}
@@ -95,6 +115,23 @@ func (c *command) openText(spec table.Spec) (*lookup, error) {
 		return &lookup{m, spec.String(), true}, nil
 	}
 	return &lookup{nopClose{hashmap.Folded(m, c.utf8Mode())}, spec.String(), true}, nil
+}
+
+// readLast is hashmap.ReadText for -r: of entries with the same key the last
+// counts, and nothing is said about the others.
+func readLast(name string, src io.Reader, opts *textmap.Options, report func(diag.Diagnostic)) (*hashmap.Memory, error) {
+	s := textmap.NewScanner(name, src, opts)
+	s.Report = report
+	b := hashmap.MemoryBuilder{Duplicates: hashmap.KeepLast}
+	for s.Scan() {
+		if err := b.Add(s.Key(), s.Value()); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.Err(); err != nil {
+		return nil, err
+	}
+	return b.Build()
 }
 
 // nopClose is a table in memory, which has nothing to close.
@@ -135,8 +172,9 @@ func (c *command) openOther(spec table.Spec) (*lookup, error) {
 	return &lookup{t, spec.String(), false}, nil
 }
 
-// get looks a key up and says what Postfix says about the answer.
-func (c *command) get(l *lookup, key string) (value string, found bool, err error) {
+// get looks a key up and says what Postfix says about the answer; an empty value
+// is one of the table name, see lookup.name.
+func (c *command) get(l *lookup, name, key string) (value string, found bool, err error) {
 	value, found, err = l.table.Lookup(c.ctx, key)
 	if err != nil {
 		if _, indexed := l.table.(*hashmap.Reader); indexed {
@@ -158,10 +196,14 @@ func (c *command) get(l *lookup, key string) (value string, found bool, err erro
 		value = content
 	}
 	if found && value == "" {
-		c.warn("table %s: key %s: empty string result is not allowed", l.name, key)
-		c.warn("table %s should return NO RESULT in case of NOT FOUND", l.name)
+		c.warnEmpty(name, key)
 	}
 	return value, found, nil
+}
+
+func (c *command) warnEmpty(name, key string) {
+	c.warn("table %s: key %s: empty string result is not allowed", name, key)
+	c.warn("table %s should return NO RESULT in case of NOT FOUND", name)
 }
 
 // decodeFile gives the content of the files that postmap -F stored.
@@ -184,7 +226,7 @@ func (c *command) queryKey(key string, operands []string) error {
 		if err != nil {
 			return err
 		}
-		value, found, err := c.get(l, key)
+		value, found, err := c.get(l, c.spec(operand).String(), key)
 		l.table.Close()
 		if err != nil {
 			return err
@@ -220,8 +262,11 @@ func (c *command) dumpTable(operand string) error {
 		if err != nil {
 			return fmt.Errorf("error reading %s: %s", l.name, cause(err))
 		}
-		if e.Key == "" {
-			c.warn("table %s: empty lookup key value is not allowed", l.name)
+		switch {
+		case e.Key == "":
+			c.warn("table %s: empty lookup key value is not allowed", c.spec(operand))
+		case e.Value == "":
+			c.warnEmpty(c.spec(operand).String(), e.Key)
 		}
 		if c.valueFiles {
 			content, err := decodeFile(e.Value)

@@ -87,7 +87,7 @@ func (c *command) malformed(j *job, key string) bool {
 func (c *command) openForRemoval(operand string) (*job, error) {
 	j := &job{spec: c.spec(operand)}
 	if j.spec.Type == "" || j.spec.Name == "" {
-		return nil, fmt.Errorf("open dictionary: expecting \"type:name\" form instead of \"%s\"", operand)
+		return nil, fmt.Errorf("open dictionary: expecting \"type:name\" form instead of \"%s\"", j.spec)
 	}
 	var err error
 	if j.format, err = hashmap.ParseFormat(j.spec.Type); err != nil {

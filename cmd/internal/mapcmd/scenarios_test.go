@@ -3,6 +3,7 @@
 package mapcmd
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/postfixkit/postfixkit/hashmap"
 	"github.com/postfixkit/postfixkit/textmap"
 )
 
@@ -239,6 +241,53 @@ func withConfig() (all []scenario) {
 			}
 			all = append(all, sc)
 		}
+	}
+	return all
+}
+
+// masterNames are tables of postalias for different names of the machine.
+func masterNames() (all []scenario) {
+	for _, config := range []string{"", "mydomain = example.org\n", "mydomain = example.org\nmyhostname = mail.$mydomain\n", "myhostname = one\n"} {
+		all = append(all, scenario{name: "master name " + config, files: map[string]string{"main.cf": config, "m": "a: b\n"}, steps: []step{{tool: "postalias", args: []string{"m"}}}})
+	}
+	return all
+}
+
+// emptyEntries are tables with what no source gives: an empty key and empty
+// values. (The original dies of an empty value in cdb.)
+func emptyEntries(t testing.TB) (all []scenario) {
+	for _, typ := range []hashmap.Format{hashmap.Hash, hashmap.Btree, hashmap.LMDB} {
+		b := hashmap.NewBuilder(typ, nil)
+		for _, e := range [][2]string{{"", "of the empty key"}, {"e", ""}, {"k", "v"}} {
+			if e[0] == "" && typ == hashmap.LMDB {
+				continue
+			}
+			if err := b.Add(e[0], e[1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var table bytes.Buffer
+		if _, err := b.WriteTo(&table); err != nil {
+			t.Fatal(err)
+		}
+		spec := typ.String() + ":m"
+		for _, args := range [][]string{{"-s", spec}, {"-q", "e", spec}, {"-q", "", spec}, {"-q", "-", spec}, {"-s", "-N", spec}} {
+			if typ == hashmap.LMDB && args[1] == "" {
+				continue
+			}
+			for _, tool := range []string{"postmap", "postalias"} {
+				all = append(all, scenario{name: fmt.Sprint("empty ", tool, args), files: map[string]string{hashmap.FileName(typ, "m"): table.String()},
+					steps: []step{{tool: tool, args: args, stdin: "e\nk\n"}}})
+			}
+		}
+	}
+	for _, args := range []string{"-q k", "-s", "-d k"} {
+		all = append(all, scenario{name: "no operand " + args, steps: []step{{args: append(strings.Fields(args), "")}}})
+	}
+	// Duplicates stand between other warnings.
+	for _, args := range []string{"-q a", "-r -q a", "-w -q a", "-r -s", "-w -s", "-f -q a", "-F -q a", "-F -r -q a"} {
+		all = append(all, scenario{name: "texthash " + args, files: map[string]string{"m": " x y\na nosuch\na m\nb: m\nlone\na f\n\"q x\n", "f": "content"},
+			steps: []step{{args: append(strings.Fields(args), "texthash:m")}}})
 	}
 	return all
 }
