@@ -298,7 +298,7 @@ func typeIn(t *testing.T, doc, folder string, env []string, source string, b blo
 			t.Fatal(err)
 		}
 		if strings.HasSuffix(c.text, "&") {
-			waitForServer(t, c.text, out)
+			waitForServer(t, c.text, out, c.output)
 			continue
 		}
 		got, err := os.ReadFile(out)
@@ -315,8 +315,8 @@ func typeIn(t *testing.T, doc, folder string, env []string, source string, b blo
 }
 
 // waitForServer waits until a command in the background listens where it was
-// told to.
-func waitForServer(t *testing.T, text, out string) {
+// told to, and has said what is printed.
+func waitForServer(t *testing.T, text, out, printed string) {
 	t.Helper()
 	where := address.FindString(text)
 	if where == "" {
@@ -325,11 +325,13 @@ func waitForServer(t *testing.T, text, out string) {
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		if c, err := net.Dial("tcp", where); err == nil {
 			c.Close()
-			return
+			if said, _ := os.ReadFile(out); printed == "" || strings.TrimSpace(string(said)) == strings.TrimSpace(printed) {
+				return
+			}
 		}
 		if time.Now().After(deadline) {
 			said, _ := os.ReadFile(out)
-			t.Fatalf("%s: does not listen\n%s", text, said)
+			t.Fatalf("%s: does not listen, or says otherwise than\n%s\n%s", text, printed, said)
 		}
 	}
 }

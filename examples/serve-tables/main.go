@@ -39,7 +39,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Printf("%d tables on %s", flag.NArg(), *listen)
+	log.Printf("listening on %s", *listen)
 	if err := serve(ctx, l, flag.Args()); err != nil {
 		log.Fatal(err)
 	}
