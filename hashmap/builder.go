@@ -8,7 +8,6 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"slices"
 	"sort"
 
 	"github.com/postfixkit/postfixkit/diag"
@@ -297,7 +296,7 @@ func (b *Builder) line(n int) int {
 // time of writing.
 func (b *Builder) Findings() diag.List {
 	b.resolve()
-	found := slices.Clone(b.findings)
+	found := append(make(diag.List, 0, len(b.findings)+len(b.repeats)), b.findings...)
 	for _, d := range b.repeats {
 		if line := b.line(d.again); line > 0 {
 			found = append(found, duplicateFinding(b.source, d.key, b.line(d.first), line))

@@ -172,8 +172,8 @@ func (c *command) rebuild(j *job) error {
 		}
 		c.report(j, b)
 		switch {
-		case c.strict && len(c.found) > 0:
-			return fmt.Errorf("%s: %d problems found, nothing was written (--strict)", j.name, len(c.found))
+		case c.strict && c.problems > 0:
+			return fmt.Errorf("%s: %d problems found, nothing was written (--strict)", j.name, c.problems)
 		case c.diff:
 			return c.printDiff(j, b)
 		case c.check:
@@ -257,7 +257,11 @@ func (c *command) source(j *job, report func(diag.Diagnostic)) hashmap.Source {
 func (c *command) report(j *job, b *hashmap.Builder) {
 	found := j.found
 	if !c.replace && !c.ignore {
-		found = append(found[:len(found):len(found)], b.Findings()...)
+		if repeated := b.Findings(); len(found) == 0 {
+			found = repeated // there may be millions
+		} else {
+			found = append(found, repeated...)
+		}
 	}
 	sortByLine(found)
 	c.reportAll(j, found)
@@ -272,7 +276,7 @@ func (c *command) reportAll(j *job, found diag.List) {
 
 // reportOne prints one finding as Postfix would, or as JSON.
 func (c *command) reportOne(j *job, d diag.Diagnostic) {
-	c.found = append(c.found, d)
+	c.problems++
 	if c.jsonReport {
 		// The only thing that can go wrong is standard error.
 		_ = diag.List{d}.WriteJSON(c.Stderr)
@@ -324,8 +328,8 @@ func (c *command) add(j *job) error {
 		if err := src.Err(); err != nil {
 			return err
 		}
-		if c.strict && len(c.found) > 0 {
-			return fmt.Errorf("%s: %d problems found, nothing was written (--strict)", j.name, len(c.found))
+		if c.strict && c.problems > 0 {
+			return fmt.Errorf("%s: %d problems found, nothing was written (--strict)", j.name, c.problems)
 		}
 		if !c.Alias {
 			return nil

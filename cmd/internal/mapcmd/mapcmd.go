@@ -57,8 +57,8 @@ type command struct {
 	ctx context.Context
 	out *bufio.Writer
 	cfg config
-	// found are the findings so far, for --json and --strict.
-	found diag.List
+	// problems is how many findings there were so far, for --strict.
+	problems int
 }
 
 // errExit ends a run with status 1 and no message: something was not found.

@@ -32,7 +32,7 @@ func (c *command) reportRules(spec string, err error) {
 		return
 	}
 	for _, d := range found {
-		c.found = append(c.found, d)
+		c.problems++
 		if c.jsonReport {
 			// The only thing that can go wrong is standard error.
 			_ = diag.List{d}.WriteJSON(c.Stderr)
