@@ -49,6 +49,8 @@ type BuildOptions struct {
 	Verify bool
 	// Progress, when set, is called now and then.
 	Progress func(Progress)
+
+	wordSize int // of an LMDB file that is changed, whose byte order BigEndian is then
 }
 
 // Progress tells how far a build or conversion is.

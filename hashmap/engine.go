@@ -211,9 +211,11 @@ func newWriter(f Format, o *BuildOptions, report func(key []byte, first, again i
 		return cdb.NewBuilder(&cdb.BuildOptions{Duplicates: policy, OnDuplicate: report}), nil
 	case LMDB:
 		policy := []lmdb.Duplicates{lmdb.RejectDuplicates, lmdb.KeepFirst, lmdb.KeepLast, lmdb.KeepFirst}[o.Duplicates]
-		opts := &lmdb.BuildOptions{Duplicates: policy, OnDuplicate: report, PageSize: o.PageSize}
+		opts := &lmdb.BuildOptions{Duplicates: policy, OnDuplicate: report, PageSize: o.PageSize, WordSize: o.wordSize}
 		if o.BigEndian {
 			opts.ByteOrder = lmdb.BigEndian
+		} else if o.wordSize != 0 {
+			opts.ByteOrder = lmdb.LittleEndian
 		}
 		return lmdb.NewBuilder(opts), nil
 	case Bolt:

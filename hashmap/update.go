@@ -283,7 +283,7 @@ func (e *Edit) rebuild(ctx context.Context, p *placement) (Result, error) {
 	opts := &BuildOptions{Duplicates: KeepAll, NUL: NoNUL, Verify: e.opts.Verify, File: p.opts}
 	if e.old != nil {
 		if in, err := e.old.Info(); err == nil {
-			opts.PageSize, opts.BigEndian = in.PageSize, in.BigEndian
+			opts.PageSize, opts.BigEndian, opts.wordSize = in.PageSize, in.BigEndian, in.WordSize
 		}
 	}
 	b := NewBuilder(e.format, opts)
