@@ -51,6 +51,7 @@ var values = []struct {
 	{"PREPEND X-Spam : yes", Action{Kind: Prepend, Arg: "X-Spam : yes"}, ""},
 	{"PREPEND X Spam: yes", Action{Kind: Dunno}, "PREPEND requires"},
 	{"PREPEND", Action{Kind: Dunno}, "PREPEND requires"},
+	{"PREPEND : yes", Action{Kind: Dunno}, "PREPEND requires"},
 	{"REDIRECT a@b.example", Action{Kind: Redirect, Arg: "a@b.example"}, ""},
 	{"REDIRECT a", Action{Kind: Dunno}, "requires a user@domain"},
 	{"BCC a@b.example", Action{Kind: BCC, Arg: "a@b.example"}, ""},
@@ -86,6 +87,15 @@ func TestParseAction(t *testing.T) {
 		}
 		if c.found == "" && err != nil || c.found != "" && (err == nil || !strings.Contains(err.Error(), c.found)) {
 			t.Errorf("%q: found %v, want %q", c.rhs, err, c.found)
+		}
+	}
+}
+
+// What is no action prints as a number.
+func TestScreenActionString(t *testing.T) {
+	for a, want := range map[ScreenAction]string{0: "ScreenAction(0)", ScreenPermit: "permit", ScreenMyNetworks: "permit_mynetworks", ScreenMyNetworks + 1: "ScreenAction(5)"} {
+		if got := a.String(); got != want {
+			t.Errorf("%d: %s, want %s", uint8(a), got, want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -123,6 +124,52 @@ func TestRelocated(t *testing.T) {
 		if _, found, err := m.Relocated(ctx, addr); !found || err == nil {
 			t.Errorf("%s: %v, %v", addr, found, err)
 		}
+	}
+}
+
+// Nothing found and a broken table are told apart from an empty answer.
+func TestNotFound(t *testing.T) {
+	ctx := context.Background()
+	m := Map{Tables: entries("a@x.example", "b"), NoRelocatedPrefix: true}
+	if r, found, err := m.Transport(ctx, "n@y.example"); found || err != nil || r != (Route{}) {
+		t.Errorf("transport: %v, %v, %v", r, found, err)
+	}
+	if moved, found, err := m.Relocated(ctx, "n@y.example"); found || err != nil || moved != (Moved{}) {
+		t.Errorf("relocated: %v, %v, %v", moved, found, err)
+	}
+	m.Tables = []table.Table{table.Fail(nil)}
+	if _, found, err := m.Transport(ctx, "n@y.example"); found || !table.IsTemporary(err) {
+		t.Errorf("transport: %v, %v", found, err)
+	}
+	if _, found, err := m.Relocated(ctx, "n@y.example"); found || !table.IsTemporary(err) {
+		t.Errorf("relocated: %v, %v", found, err)
+	}
+}
+
+func TestRelocatedStatus(t *testing.T) {
+	for s, want := range map[string]bool{"4.0.0": true, "5.123.999": true, "2.1.1": false, "6.1.1": false, "5.1": false, "5.1.1.1": false, "5.a.1": false, "5.1234.1": false, "5..1": false, "5.1.": false, "": false} {
+		if isStatus(s) != want {
+			t.Errorf("%q: %v", s, !want)
+		}
+	}
+}
+
+// Extensions, with a domain and without.
+func TestExtensionKeys(t *testing.T) {
+	texts := func(keys iter.Seq[table.Key]) (all []string) {
+		for k := range keys {
+			all = append(all, k.Text)
+		}
+		return all
+	}
+	m := Map{Delimiters: "+"}
+	for addr, want := range map[string][]string{"user": {"user"}, "user+ext": {"user+ext", "user"}, "u+e@d.example": {"u+e@d.example", "u@d.example", "@d.example"}} {
+		if got := texts(m.Keys(addr)); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", addr, got, want)
+		}
+	}
+	if got, want := texts(m.TransportKeys("u+e@d.example")), []string{"u+e@d.example", "u@d.example", "d.example", ".example", "*"}; !slices.Equal(got, want) {
+		t.Errorf("transport: %q, want %q", got, want)
 	}
 }
 

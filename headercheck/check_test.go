@@ -131,6 +131,34 @@ func TestLongLine(t *testing.T) {
 	}
 }
 
+// CRs before a line end are gone, others are spaces, also at the end of a piece.
+func TestLineEnds(t *testing.T) {
+	for _, c := range []struct {
+		length  int
+		message string
+		want    []string
+	}{
+		{0, "A: b\r\nC: d\re\r\r\n\r\nbody\r\nx\ry\r", []string{"A: b", "C: d e", "", "body", "x y"}},
+		{4, "\nabc\rd\r\nabcd\r\n", []string{"", "abc ", "d", "abcd"}},
+	} {
+		s := NewScanner(strings.NewReader(c.message), &Options{LineLength: c.length})
+		var got []string
+		for {
+			p, err := s.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(p.Text))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%q: got %q, want %q", c.message, got, c.want)
+		}
+	}
+}
+
 func TestCheckErrors(t *testing.T) {
 	broken := errors.New("broken")
 	c := Checker{Header: table.Func(func(context.Context, string) (string, bool, error) { return "", false, broken })}
@@ -207,6 +235,11 @@ func TestParseAction(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%q: got %s\nwant %s", c.value, got, c.want)
+		}
+	}
+	for _, value := range []string{"5.a.1 t", "5.1234.1 t", "5..1 t", "5.1. t", "5.1 t", "5.1.1.1 t", "6.1.1 t"} {
+		if a, _ := ParseAction(Header, "REJECT "+value); a.Status != "" || a.Text != value {
+			t.Errorf("REJECT %s: status %q, text %q", value, a.Status, a.Text)
 		}
 	}
 	if _, err := Client.ParseAction(Header, "REJECT x"); err == nil {

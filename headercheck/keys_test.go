@@ -1,12 +1,16 @@
 package headercheck
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/postfixkit/postfixkit/internal/realpostfix"
 )
@@ -60,6 +64,7 @@ var messages = []string{
 	"Content-Type: ;\n\n--b\nX: 1\n\n",
 	"Content-Type: multipart/mixed; boundary=b\nContent-Type: message/rfc822\n\nX: 1\n\n--b\nY: 2\n\n",
 	"Content-Type: message/rfc822\nContent-Type: application/x\n\nX: 1\n\n",
+	"Content-Type: message/rfc822\nContent-Type: text/plain\n\nX: 1\n\n",
 	"Content-Type: message/rfc822\nContent-Type: /\n\nX: 1\n\n",
 	"Content-Type: multipart/mixed; boundary=b\x01c;boundary=d\x7f\n\n--b\nX: 1\n\n--d\nY: 1\n\n",
 	"Content-Type: multipart/mixed; boundary=b;\n ; ;; boundary=c (x\n\n--c\nX: 1\n\n--b\nY: 2\n\n--c\nZ: 3\n\n",
@@ -112,6 +117,23 @@ func generate(r *rand.Rand) string {
 		return strings.TrimSuffix(b.String(), "\n")
 	}
 	return b.String()
+}
+
+// With headers alone nothing behind them is waited for.
+func TestKeysReadNoFurther(t *testing.T) {
+	broken := errors.New("read too far")
+	for message, want := range map[string][]string{"A: b\nC: d\n\n": {"A: b", "C: d"}, "\n": nil, "A: b\nno header\n": {"A: b"}} {
+		var got []string
+		for key, err := range Keys(io.MultiReader(strings.NewReader(message), iotest.ErrReader(broken)), KeyOptions{Headers: true}) {
+			if err != nil {
+				t.Fatalf("%q: %v", message, err)
+			}
+			got = append(got, string(key))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: got %q", message, got)
+		}
+	}
 }
 
 var modes = []struct {
