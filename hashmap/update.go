@@ -289,6 +289,7 @@ func (e *Edit) rebuild(ctx context.Context, p *placement) (Result, error) {
 	b := NewBuilder(e.format, opts)
 	if e.old != nil {
 		n := 0
+		var last []byte
 		for r, err := range e.old.Records() {
 			if n++; err == nil && n%1024 == 0 {
 				err = ctx.Err()
@@ -298,6 +299,12 @@ func (e *Edit) rebuild(ctx context.Context, p *placement) (Result, error) {
 			}
 			if _, gone := e.changes[string(r.Key)]; gone {
 				continue
+			}
+			if e.old.eng.bdb != nil { // it may have several values for a key, which stand together
+				if b.Len() > 0 && bytes.Equal(r.Key, last) {
+					return Result{Path: p.path}, fmt.Errorf("%w: %s: key %q has several values, a new file would lose all but one", ErrUnsupported, p.path, trimNUL(r.Key))
+				}
+				last = append(last[:0], r.Key...)
 			}
 			if err := b.AddRaw(r.Key, r.Value); err != nil {
 				return Result{Path: p.path}, err
