@@ -159,6 +159,16 @@ func TestLineEnds(t *testing.T) {
 	}
 }
 
+// A header is a MIME header by its name, and nothing else.
+func TestKindOfHeader(t *testing.T) {
+	for name, want := range map[string]Kind{"Content-ID": MIMEHeader, "mime-version": MIMEHeader, "Message-Id": Header, "Content-Idx": Header, "X-Mailer-Ver": Header, "Content-Size": Header} {
+		p, err := NewScanner(strings.NewReader(name+": x\n\n"), nil).Next()
+		if err != nil || p.Kind != want {
+			t.Errorf("%s: %v, %v; want %v", name, p.Kind, err, want)
+		}
+	}
+}
+
 func TestCheckErrors(t *testing.T) {
 	broken := errors.New("broken")
 	c := Checker{Header: table.Func(func(context.Context, string) (string, bool, error) { return "", false, broken })}

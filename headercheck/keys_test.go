@@ -72,6 +72,8 @@ var messages = []string{
 	"Content-Type: multipart/mixed; boundary=" + strings.Repeat("b", 3000) + "\n\n--" + strings.Repeat("b", 2048) + "x\nX: 1\n\n--" + strings.Repeat("b", 2047) + "\nX: 2\n",
 	"Subject: " + strings.Repeat("long ", 30000) + "\n folded\n again\nTo: x\n" + strings.Repeat("y", 300000) + "\n",
 	"Subject: " + strings.Repeat("x", 102390) + "\n folded\n again\nTo: x\n\n",
+	"Subject: " + strings.Repeat("x", 102390) + "\n folded\n\n", // one byte less than the limit
+	"Subject: " + strings.Repeat("x", 102391) + "\n folded\n\n", // the limit
 	deep(130),
 }
 
