@@ -281,7 +281,6 @@ func TestBadPivots(t *testing.T) {
 	check(t, pairs, every)
 }
 
-// TestBatchNUL adds zero bytes.
 // Keys of megabytes that share nearly all of their bytes take no more stack than
 // others.
 func TestLongKeys(t *testing.T) {
@@ -303,6 +302,7 @@ func TestLongKeys(t *testing.T) {
 	}
 }
 
+// TestBatchNUL adds zero bytes.
 func TestBatchNUL(t *testing.T) {
 	var s Store
 	long := strings.Repeat("x", 200)
@@ -316,6 +316,30 @@ func TestBatchNUL(t *testing.T) {
 	for i, want := range []pair{{"b\x00", "1\x00"}, {"\x00", "\x00"}, {long + "\x00", long + "\x00"}} {
 		if k, v := s.Record(s.Ref(i)); string(k) != want.key || string(v) != want.value {
 			t.Errorf("record %d: got %q %q, want %q %q", i, k, v, want.key, want.value)
+		}
+	}
+}
+
+// A batch with room for much more than it got leaves none of that in the store.
+func TestSparseBatch(t *testing.T) {
+	var s Store
+	for range 3 {
+		b := s.NewBatch(1<<20, false, size16)
+		for i := range 2000 {
+			b.Add(fmt.Appendf(nil, "user%d@example.org", i), []byte("a mailbox"))
+		}
+		if err := s.AddBatch(&b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, r := range s.runs {
+		for what, room := range map[string][2]int{
+			"bytes": {len(s.blocks[i]), cap(s.blocks[i])}, "places": {len(r.at), cap(r.at)},
+			"prefixes": {len(r.prefix), cap(r.prefix)}, "sizes": {len(r.sizes), cap(r.sizes)},
+		} {
+			if room[1] > room[0]*5/4 || room[0] == 0 {
+				t.Errorf("batch %d: room for %d %s, there are %d", i, room[1], what, room[0])
+			}
 		}
 	}
 }

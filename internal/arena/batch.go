@@ -1,6 +1,9 @@
 package arena
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // A Batch is records that are collected apart from a Store, by another goroutine
 // perhaps.
@@ -114,12 +117,13 @@ func (s *Store) AddBatch(b *Batch) error {
 		return nil
 	}
 	if s.n == 0 {
-		s.first, s.common = b.first, b.common
+		s.first, s.common = slices.Clone(b.first), b.common
 	} else {
 		s.common = shared(s.first[:min(s.common, b.common)], b.first)
 	}
-	s.runs = append(s.runs, run{s.n, len(s.blocks), b.at, b.sorting})
-	s.put(b.data)
+	b.prefix, b.sizes = trimmed(b.prefix), trimmed(b.sizes)
+	s.runs = append(s.runs, run{s.n, len(s.blocks), trimmed(b.at), b.sorting})
+	s.put(trimmed(b.data))
 	s.added(len(b.at), b.size)
 	s.depth.Store(int64(s.common))
 	s.each.Store(int64(len(b.data) / len(b.at)))
@@ -130,4 +134,13 @@ func (s *Store) AddBatch(b *Batch) error {
 // clear leaves an empty Batch without memory that takes records as before.
 func (b *Batch) clear(depth int) {
 	*b = Batch{nul: b.nul, room: b.room, sorting: sorting{depth: depth}}
+}
+
+// trimmed returns s, or a copy where much of its memory is not used: of a source
+// that is mostly comments.
+func trimmed[T any](s []T) []T {
+	if cap(s)-len(s) <= len(s)/4 {
+		return s
+	}
+	return append(make([]T, 0, len(s)), s...)
 }
