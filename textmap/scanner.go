@@ -71,7 +71,7 @@ func NewScanner(name string, src io.Reader, opts *Options) *Scanner {
 		s.opts = *opts
 	}
 	if n := runtime.GOMAXPROCS(0); s.opts.ReadAhead && s.opts.ReadFile == nil && n > 1 {
-		s.ahead = &ahead{src: src, most: 8 * n, size: chunkSize, line: 1}
+		s.ahead = &ahead{src: src, most: 2 * n, size: chunkSize, line: 1}
 	} else {
 		s.lines = cflines.NewReader(src)
 	}

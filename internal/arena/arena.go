@@ -325,6 +325,3 @@ func (s *Store) Key(r Ref) []byte {
 	key, _ := s.Record(r)
 	return key
 }
-
-// Reset forgets all records and gives their memory back.
-func (s *Store) Reset() { *s = Store{} }

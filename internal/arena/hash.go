@@ -2,7 +2,6 @@ package arena
 
 import (
 	"bytes"
-	"hash/maphash"
 	"slices"
 )
 
@@ -100,22 +99,4 @@ func radixSort(a []Hashed) []Hashed {
 		a, b = b, a
 	}
 	return a
-}
-
-// InOrder returns the sequence numbers of the records that stay, in the order
-// they were added. Under the policy Reject the error is a *DuplicateError.
-func (s *Store) InOrder(d Duplicates) ([]uint32, error) {
-	seed := maphash.MakeSeed()
-	hs, err := s.Hashed(func(key []byte) uint32 { return uint32(maphash.Bytes(seed, key)) }, d)
-	stays := make([]uint64, (s.n+63)/64)
-	for _, h := range hs {
-		stays[h.Seq()/64] |= 1 << (h.Seq() % 64)
-	}
-	order := make([]uint32, 0, len(hs))
-	for i := range s.n {
-		if stays[i/64]>>(i%64)&1 != 0 {
-			order = append(order, uint32(i))
-		}
-	}
-	return order, err
 }
