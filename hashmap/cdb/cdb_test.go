@@ -107,6 +107,25 @@ func keysWithHash(want uint32, n int) (keys []string) {
 	return keys
 }
 
+func TestStart(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for i := range 2_000_000 {
+		n := uint32(i) + 1 // all small tables, then some of every size
+		if i > 1_000_000 {
+			n = 1 + rnd.Uint32()>>(3+rnd.IntN(29))
+		}
+		table := tableAt(le.AppendUint32(make([]byte, 4), n))
+		// Hashes beside multiples of n are those that rounding would spoil.
+		h := min(rnd.Uint32()>>8/n*n+n-1, 1<<24-1)
+		for _, h := range []uint32{h, h + 1, 0, 1<<24 - 1} {
+			h = h<<8 | uint32(i)&255
+			if got, want := table.start(h), startSlot(h, n); got != want {
+				t.Fatalf("hash %d in a table of %d slots starts at %d, want %d", h, n, got, want)
+			}
+		}
+	}
+}
+
 func TestKeysWithHashZero(t *testing.T) {
 	var recs []tabletest.Record
 	for i, k := range keysWithHash(0, 5) {

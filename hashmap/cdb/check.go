@@ -199,7 +199,7 @@ func (c *checker) badPlace(i int) (err error) {
 	if err := c.r.readAt(head[:], int64(i)*8); err != nil {
 		return err
 	}
-	t := tableRef{le.Uint32(head[:]), le.Uint32(head[4:])}
+	t := tableAt(head[:])
 	c.fault(int64(i)*8, fmt.Sprintf("%s: table %d at %d with %d slots", c.r.checkTable(t), i, t.pos, t.slots))
 	return nil
 }

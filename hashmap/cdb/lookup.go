@@ -11,71 +11,63 @@ import (
 // error means that the answer is not known, and wraps [ErrCorrupt] when the
 // file is damaged.
 func (r *Reader) Lookup(key []byte) (value string, found bool, err error) {
-	if r.data == nil {
-		v, found, err := r.appendAt(nil, key)
-		return string(v), found, err
-	}
-	if r.mapped {
-		defer mmap.Recover(mmap.Protect(), &err)
-	}
-	v, err := r.find(key)
-	return string(v), v != nil, err
+	var room [256]byte
+	v, found, err := r.AppendLookup(room[:0], key)
+	return string(v), found, err
 }
 
 // AppendLookup is [Reader.Lookup] without an allocation: it appends the value
 // to dst and returns the result, dst itself when there is none.
 func (r *Reader) AppendLookup(dst, key []byte) (out []byte, found bool, err error) {
-	switch {
-	case r.data == nil:
+	if r.data == nil {
 		return r.appendAt(dst, key)
-	case r.mapped:
+	}
+	if r.mapped {
 		return r.appendMapped(dst, key)
 	}
-	v, err := r.find(key)
-	return append(dst, v...), v != nil, err
+	return r.find(dst, key)
 }
 
 // appendMapped is apart from AppendLookup so that only mappings pay for the guard.
 func (r *Reader) appendMapped(dst, key []byte) (out []byte, found bool, err error) {
 	out = dst // what a fault returns
 	defer mmap.Recover(mmap.Protect(), &err)
-	v, err := r.find(key)
-	return append(dst, v...), v != nil, err
+	return r.find(dst, key)
 }
 
-// find returns the value of key as a part of data, nil when there is none.
-func (r *Reader) find(key []byte) ([]byte, error) {
+// find is AppendLookup for a file in memory.
+func (r *Reader) find(dst, key []byte) (out []byte, found bool, err error) {
 	h := hash(key)
 	t := r.tables[tableOf(h)]
 	if t.slots == 0 {
-		return nil, nil
+		return dst, false, nil
 	}
 	if t.slots == badSlots {
-		return nil, r.badTable(h)
+		return dst, false, r.badTable(h)
 	}
 	// readHeader made sure that the table lies in the file.
 	slots := r.data[t.pos:][:int(t.slots)*slotSize]
-	records := r.records
-	i := int(startSlot(h, t.slots)) * slotSize
+	i := int(t.start(h)) * slotSize
 	for range t.slots {
 		slot := le.Uint64(slots[i:])
 		pos := slot >> 32
 		if pos == 0 {
-			return nil, nil
+			return dst, false, nil
 		}
 		if uint32(slot) == h {
+			records := r.records
 			if pos+recordHead > uint64(len(records)) {
-				return nil, r.badRecord(pos)
+				return dst, false, r.badRecord(pos)
 			}
 			head := le.Uint64(records[pos:])
 			if uint64(uint32(head)) == uint64(len(key)) {
 				rec, klen := records[pos+recordHead:], len(key)
 				if klen > len(rec) || head>>32 > uint64(len(rec)-klen) {
-					return nil, r.badRecord(pos)
+					return dst, false, r.badRecord(pos)
 				}
 				if string(rec[:klen]) == string(key) {
 					end := klen + int(head>>32)
-					return rec[klen:end:end], nil
+					return append(dst, rec[klen:end]...), true, nil
 				}
 			}
 		}
@@ -83,7 +75,7 @@ func (r *Reader) find(key []byte) ([]byte, error) {
 			i = 0
 		}
 	}
-	return nil, nil
+	return dst, false, nil
 }
 
 func (r *Reader) badTable(h uint32) error {

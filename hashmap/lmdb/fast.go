@@ -36,7 +36,10 @@ func (v *view) find(page int, dst, key []byte) (out []byte, found, ok bool) {
 	if depth >>= 16; depth > maxDepth || depth == 0 {
 		return dst, false, false
 	}
-	prefix := firstEight(key)
+	prefix, second := firstEight(key), uint64(0)
+	if len(key) >= 16 {
+		second = binary.BigEndian.Uint64(key[8:])
+	}
 	for ; ; depth-- {
 		if pg < 2 || pg > last || pg >= v.pages {
 			return dst, false, false
@@ -79,6 +82,16 @@ func (v *view) find(page int, dst, key []byte) (out []byte, found, ok bool) {
 					hi = mid
 				}
 				continue
+			}
+			if size >= 16 && len(key) >= 16 {
+				if k := binary.BigEndian.Uint64(p[node+16:]); k != second {
+					if k < second {
+						lo = mid + 1
+					} else {
+						hi = mid
+					}
+					continue
+				}
 			}
 			// As far as missing bytes read as zero they are equal.
 			switch c := bytes.Compare(p[node+nodeHead:node+nodeHead+size], key); {
