@@ -101,6 +101,8 @@ func (f Format) sets() map[string][]Record {
 	var prefixes, binary, lengths, values []Record
 	for i := range 200 {
 		prefixes = append(prefixes, Record{[]byte(strings.Repeat("ab", i)), fmt.Appendf(nil, "v%d", i)})
+		// Keys that differ behind their eighth byte, some too short for a second eight.
+		prefixes = append(prefixes, Record{fmt.Appendf(nil, "8 bytes.%d%s", i, []string{"", " and more"}[i%2]), fmt.Append(nil, i)})
 	}
 	for i := range 256 {
 		binary = append(binary, Record{[]byte{byte(i)}, []byte{byte(i), 0}}, Record{[]byte{byte(i), 0}, []byte{0, byte(i)}})
