@@ -179,7 +179,7 @@ func (f field) pair(t *testing.T) {
 			sides := f.enter(t, path, recs, keys)[:2]
 			sides[1].need(t)
 			best := [2]float64{1e9, 1e9}
-			for round := range 150 {
+			for round := range 300 {
 				for i := range sides {
 					i = (i + round) % 2 // whoever comes second has a small advantage
 					from := round*turn + i*n/2
