@@ -41,6 +41,7 @@ type BuildOptions struct {
 
 	PageSize  int  // of Berkeley DB and LMDB files; 0 is 4096
 	BigEndian bool // for machines like s390x; Berkeley DB and LMDB
+	WordSize  int  // of LMDB files: 8, or 4 for machines of 32 bits; 0 is 8
 
 	// File says how WriteFile puts the table in place.
 	File FileOptions
@@ -50,7 +51,8 @@ type BuildOptions struct {
 	// Progress, when set, is called now and then.
 	Progress func(Progress)
 
-	wordSize int // of an LMDB file that is changed, whose byte order BigEndian is then
+	sameOrder bool // the order of an LMDB file is what BigEndian says, on any machine
+	checksums bool // of Berkeley DB files, as the old one had them
 }
 
 // Progress tells how far a build or conversion is.

@@ -205,16 +205,16 @@ func newWriter(f Format, o *BuildOptions, report func(key []byte, first, again i
 			kind = bdb.Btree
 		}
 		policy := []bdb.Duplicates{bdb.RejectDuplicates, bdb.KeepFirst, bdb.KeepLast, bdb.KeepFirst}[o.Duplicates]
-		return bdb.NewBuilder(kind, &bdb.BuildOptions{Duplicates: policy, OnDuplicate: report, PageSize: o.PageSize, BigEndian: o.BigEndian}), nil
+		return bdb.NewBuilder(kind, &bdb.BuildOptions{Duplicates: policy, OnDuplicate: report, PageSize: o.PageSize, BigEndian: o.BigEndian, Checksums: o.checksums}), nil
 	case CDB:
 		policy := []cdb.Duplicates{cdb.RejectDuplicates, cdb.KeepFirst, cdb.KeepLast, cdb.KeepAll}[o.Duplicates]
 		return cdb.NewBuilder(&cdb.BuildOptions{Duplicates: policy, OnDuplicate: report}), nil
 	case LMDB:
 		policy := []lmdb.Duplicates{lmdb.RejectDuplicates, lmdb.KeepFirst, lmdb.KeepLast, lmdb.KeepFirst}[o.Duplicates]
-		opts := &lmdb.BuildOptions{Duplicates: policy, OnDuplicate: report, PageSize: o.PageSize, WordSize: o.wordSize}
+		opts := &lmdb.BuildOptions{Duplicates: policy, OnDuplicate: report, PageSize: o.PageSize, WordSize: o.WordSize}
 		if o.BigEndian {
 			opts.ByteOrder = lmdb.BigEndian
-		} else if o.wordSize != 0 {
+		} else if o.sameOrder {
 			opts.ByteOrder = lmdb.LittleEndian
 		}
 		return lmdb.NewBuilder(opts), nil

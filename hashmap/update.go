@@ -283,7 +283,10 @@ func (e *Edit) rebuild(ctx context.Context, p *placement) (Result, error) {
 	opts := &BuildOptions{Duplicates: KeepAll, NUL: NoNUL, Verify: e.opts.Verify, File: p.opts}
 	if e.old != nil {
 		if in, err := e.old.Info(); err == nil {
-			opts.PageSize, opts.BigEndian, opts.wordSize = in.PageSize, in.BigEndian, in.WordSize
+			opts.PageSize, opts.WordSize, opts.BigEndian, opts.sameOrder = in.PageSize, in.WordSize, in.BigEndian, true
+		}
+		if r := e.old.eng.bdb; r != nil {
+			opts.checksums = r.Info().Checksums
 		}
 	}
 	b := NewBuilder(e.format, opts)
