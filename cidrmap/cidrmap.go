@@ -62,6 +62,7 @@ type Table struct {
 	// larger than the source. They are tried one by one then.
 	plain bool
 	used  []bool // by rule: it can match
+	empty bool   // the result of a rule is empty: of a file, see parser.value
 }
 
 // A Rule is one rule of a table.
@@ -82,7 +83,9 @@ type Condition struct {
 
 // ParseFile reads a file. With a nil fsys it is one of the real file system.
 // The table is nil only when the file cannot be read.
-func ParseFile(fsys fs.FS, name string) (*Table, error) {
+func ParseFile(fsys fs.FS, name string) (*Table, error) { return parseFile(fsys, name, nil) }
+
+func parseFile(fsys fs.FS, name string, readFile func(string) ([]byte, error)) (*Table, error) {
 	var src []byte
 	var err error
 	if fsys != nil {
@@ -96,7 +99,7 @@ func ParseFile(fsys fs.FS, name string) (*Table, error) {
 	case err != nil:
 		return nil, err
 	}
-	return Parse(name, src)
+	return parse(name, src, readFile == nil, readFile)
 }
 
 // Type is the [table.OpenFunc] of the table type "cidr". The name is that of a
@@ -109,9 +112,9 @@ func Type(_ context.Context, o *table.Opener, name string) (table.Closer, error)
 	}
 	var t *Table
 	if inline {
-		t, err = Parse(name, []byte(text))
+		t, err = parse(name, []byte(text), o.Options.ReadFile == nil, o.Options.ReadFile)
 	} else {
-		t, err = ParseFile(o.FS, name)
+		t, err = parseFile(o.FS, name, o.Options.ReadFile)
 	}
 	if t == nil {
 		return nil, err
@@ -137,6 +140,10 @@ func (t *Table) Lookup(_ context.Context, key string) (value string, found bool,
 // IPv4-mapped IPv6 address is an IPv6 address here, as it is to Postfix.
 func (t *Table) LookupAddr(addr netip.Addr) (result string, found bool) {
 	known := false
+	if t.empty {
+		i := t.find(addr)
+		return t.result(i), i >= 0
+	}
 	if addr.Is4() {
 		ip := addr.As4()
 		result, known = t.v4.value(binary.BigEndian.Uint32(ip[:]))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
@@ -60,8 +61,8 @@ func check(t testing.TB, tab *Table, r *rand.Rand) {
 // checkParse compares the fast way of parsing lines with the general one.
 func checkParse(t testing.TB, src []byte) {
 	t.Helper()
-	fast, err := parse("table", src, true)
-	simple, want := parse("table", src, false)
+	fast, err := parse("table", src, true, nil)
+	simple, want := parse("table", src, false, nil)
 	if fmt.Sprint(err) != fmt.Sprint(want) {
 		t.Fatalf("findings\n%v\nwant\n%v", err, want)
 	}
@@ -314,4 +315,30 @@ func FuzzAddress(f *testing.F) {
 			t.Fatalf("%q: got %v, %v, want %v, %v", s, got, ok, want, valid)
 		}
 	})
+}
+
+// TestReadFile: results that are lists of files, as with postmap -F. There are
+// no blocks then, and a result may be empty.
+func TestReadFile(t *testing.T) {
+	o := &table.Opener{Types: map[string]table.OpenFunc{"cidr": Type}, Options: table.Options{ReadFile: func(name string) ([]byte, error) {
+		return fs.ReadFile(fstest.MapFS{"f": {Data: []byte("x")}, "empty": {}}, name)
+	}}}
+	var warned []string
+	o.Report = func(_ string, err error) { warned = append(warned, err.Error()) }
+	tab, err := o.Open(t.Context(), "cidr:{ {1.0.0.0/8 f, f}, {if 2.0.0.0/8}, {2.2.2.2 empty}, {endif}, {3.3.3.3 none}, {!::/0 f} }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{"1.2.3.4": "eAp4 true", "2.2.2.2": " true", "3.3.3.3": " false", "::1": " false"} {
+		v, found, err := tab.Lookup(t.Context(), key)
+		if got := fmt.Sprintf("%s %v", v, found); err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %s", key, got, err, want)
+		}
+	}
+	all := strings.Join(warned, "\n")
+	for _, part := range []string{"empty pathname list: >><<': skipping this rule", "ENDIF without IF: skipping this rule", "open none: No such file or directory: skipping this rule"} {
+		if !strings.Contains(all, part) {
+			t.Errorf("%q is not said:\n%s", part, all)
+		}
+	}
 }

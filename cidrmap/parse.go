@@ -9,6 +9,7 @@ import (
 	"github.com/postfixkit/postfixkit/diag"
 	"github.com/postfixkit/postfixkit/internal/cflines"
 	"github.com/postfixkit/postfixkit/internal/inet"
+	"github.com/postfixkit/postfixkit/table"
 )
 
 // Parse reads a table. Rules that are wrong are left out, as Postfix does; the
@@ -18,12 +19,13 @@ import (
 // Findings of severity error are those that Postfix logs, in its words. The
 // others have a check id and are about what Postfix accepts in silence.
 func Parse(name string, src []byte) (*Table, error) {
-	return parse(name, src, true)
+	return parse(name, src, true, nil)
 }
 
-// parse is Parse. Without fast the general way is taken for every line.
-func parse(name string, src []byte, fast bool) (*Table, error) {
-	p := parser{builder: builder{t: &Table{name: name}, src: src, codes: map[string]uint8{}}, block: -1}
+// parse is Parse. Without fast the general way is taken for every line. With
+// readFile results are lists of files.
+func parse(name string, src []byte, fast bool, readFile func(string) ([]byte, error)) (*Table, error) {
+	p := parser{builder: builder{t: &Table{name: name}, src: src, codes: map[string]uint8{}}, block: -1, readFile: readFile}
 	const largest = 1 << 30 // bytes; places in texts have 32 bits, and those of a tree may be three times as large
 	if len(src) > largest {
 		p.report(diag.Error, "cidr-too-large", 0, diag.Span{}, fmt.Sprintf("a table of %d bytes is not read, want %d at most", len(src), largest))
@@ -65,6 +67,23 @@ type parser struct {
 	block  int32  // the innermost open "if"
 	place  map[int32]diag.Span
 	found  diag.List
+
+	readFile func(string) ([]byte, error) // nil: results are as they stand
+}
+
+// value returns what lookups find for a result, or what is wrong with it.
+// Postfix asks for the files of "if" and "endif" too: with "postmap -F" a table
+// has no blocks.
+func (p *parser) value(result string) (value, why string) {
+	if p.readFile == nil {
+		return result, ""
+	}
+	value, err := table.FileValue(p.readFile, result)
+	if err != nil {
+		return "", err.Error()
+	}
+	p.t.empty = p.t.empty || value == ""
+	return value, ""
 }
 
 func (p *parser) report(s diag.Severity, check string, line int, at diag.Span, message string) {
@@ -177,6 +196,9 @@ func (p *parser) line(item cflines.Item, joined cflines.Text) {
 		r.isIf = true
 		rest, r.negated = negation(trimLeft(rest))
 		if why = p.pattern(&r, rest, where); why == "" {
+			_, why = p.value("")
+		}
+		if why == "" {
 			p.beginBlock(r, where())
 		}
 	case "endif":
@@ -200,6 +222,9 @@ func (p *parser) line(item cflines.Item, joined cflines.Text) {
 		default:
 			if why = p.pattern(&r, pattern, where); why == "" && result == "" {
 				why = "no lookup result"
+			}
+			if why == "" {
+				result, why = p.value(result)
 			}
 			if why == "" {
 				p.more = append(p.more, result...)

@@ -36,7 +36,7 @@ func ParseInline(text string, d Dialect, opts *Options) (*Table, error) {
 // steps later on.
 func Type(d Dialect, warn func(diag.Diagnostic)) table.OpenFunc {
 	return func(_ context.Context, o *table.Opener, name string) (table.Closer, error) {
-		opts := &Options{NoSubst: o.Options.NoSubst, UTF8: o.Options.UTF8, FoldKey: o.Options.FoldPattern, Warn: warn}
+		opts := &Options{NoSubst: o.Options.NoSubst, UTF8: o.Options.UTF8, FoldKey: o.Options.FoldPattern, ReadFile: o.Options.ReadFile, Warn: warn}
 		var t *Table
 		var err error
 		if strings.HasPrefix(name, "{") {

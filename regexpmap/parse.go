@@ -1,8 +1,6 @@
 package regexpmap
 
 import (
-	"bytes"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strconv"
@@ -13,6 +11,7 @@ import (
 	"github.com/postfixkit/postfixkit/internal/cflines"
 	"github.com/postfixkit/postfixkit/regexpmap/internal/engine"
 	"github.com/postfixkit/postfixkit/regexpmap/internal/pattern"
+	"github.com/postfixkit/postfixkit/table"
 )
 
 // A lazyRegexp is made when its rule is first tried. The syntax tree is not
@@ -290,7 +289,7 @@ func (p *parser) matchRule() {
 	r.Result = text
 	p.set(r, first)
 	if p.table.opts.ReadFile != nil {
-		joined, err := readFiles(text, p.table.opts.ReadFile)
+		joined, err := table.FileValue(p.table.opts.ReadFile, text)
 		if err != nil {
 			p.skip(start, len(p.line), err.Error()+": skipping this rule")
 			return
@@ -351,24 +350,6 @@ func (p *parser) add(r *Rule, tree, and *pattern.Pattern) {
 		}
 	}
 	p.required = append(p.required, q)
-}
-
-// readFiles returns the contents of the listed files, joined by newlines, in
-// base64.
-func readFiles(list string, read func(string) ([]byte, error)) (string, error) {
-	names := strings.FieldsFunc(list, func(c rune) bool { return c == ',' || c < 128 && isSpace(byte(c)) })
-	if len(names) == 0 {
-		return "", fmt.Errorf("empty pathname list: >>%s<<", list)
-	}
-	var all [][]byte
-	for _, name := range names {
-		content, err := read(name)
-		if err != nil {
-			return "", err
-		}
-		all = append(all, content)
-	}
-	return base64.StdEncoding.EncodeToString(bytes.Join(all, []byte("\n"))), nil
 }
 
 // printable replaces what Postfix does not write to logs.

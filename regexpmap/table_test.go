@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"reflect"
 	"slices"
@@ -109,7 +110,7 @@ func TestOptions(t *testing.T) {
 		if s, ok := files[name]; ok {
 			return []byte(s), nil
 		}
-		return nil, errors.New("open " + name + ": No such file or directory")
+		return nil, fs.ErrNotExist
 	}})
 	if v, _, _ := table.Lookup(ctx, "a"); v != "MQoy" {
 		t.Errorf("ReadFile: %q", v)

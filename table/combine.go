@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -138,6 +139,10 @@ type failing struct{ err error }
 
 func (f failing) Lookup(context.Context, string) (string, bool, error) { return "", false, f.err }
 
+func (f failing) All(context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) { yield(Entry{}, f.err) }
+}
+
 func (failing) IsPattern() bool { return true }
 
 // Inline returns a table of entries. Of several with the same key the last
@@ -196,6 +201,17 @@ func (m *Memory) Entries() []Entry {
 	return list
 }
 
+// All lists the entries in the order of their keys, as they were when it begins.
+func (m *Memory) All(context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for _, e := range m.Entries() {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
 // Fold returns a table that asks t for keys in lower case, as Postfix does
 // with tables that store keys. A pattern table is returned as it is.
 func Fold(t Table) Table {
@@ -220,7 +236,14 @@ func (f folding) Locate(ctx context.Context, key string) (string, int, bool) {
 
 // Debug returns a table that calls log with every lookup in t, in the words of
 // the debug: type of Postfix 3.11. spec is the name of t.
-func Debug(t Table, spec string, log func(string)) Table { return debugging{t, spec, log} }
+// A table that can be listed still can be, and entries are logged too.
+func Debug(t Table, spec string, log func(string)) Table {
+	d := debugging{t, spec, log}
+	if l, ok := t.(Lister); ok {
+		return debuggingLister{d, l}
+	}
+	return d
+}
 
 type debugging struct {
 	Table
@@ -248,6 +271,25 @@ func (d debugging) Locate(ctx context.Context, key string) (string, int, bool) {
 		return l.Locate(ctx, key)
 	}
 	return "", 0, false
+}
+
+type debuggingLister struct {
+	debugging
+	lister Lister
+}
+
+func (d debuggingLister) All(ctx context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for e, err := range d.lister.All(ctx) {
+			if err == nil {
+				d.log(d.spec + " sequence: " + quote(e.Key) + " = " + quote(e.Value))
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+		d.log(d.spec + " sequence: found EOF")
+	}
 }
 
 // Cached returns a table that remembers up to maxEntries answers of t, misses

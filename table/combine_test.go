@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/fstest"
 )
@@ -164,6 +166,68 @@ func TestTypes(t *testing.T) {
 	}
 	if _, err := o.Open(ctx, strings.Repeat("debug:", 40)+"static:x"); err == nil || !strings.Contains(err.Error(), "inside each other") {
 		t.Errorf("deep: %v", err)
+	}
+}
+
+// TestListing: the types that list their entries.
+func TestListing(t *testing.T) {
+	ctx := context.Background()
+	var logged []string
+	o := &Opener{Types: Types(), Log: func(line string) { logged = append(logged, line) }}
+	for spec, want := range map[string]string{
+		"inline:{b=2, A=1, b=3}": "a=1 b=3", "internal:x": "", "debug:inline:{k=v}": "k=v", "fail:x": "this table always fails",
+		"static:x": "no list", "unionmap:{inline:{a=b}}": "no list", "debug:static:x": "no list",
+	} {
+		tab, err := o.Open(ctx, spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		if l, ok := tab.(Lister); ok {
+			for e, err := range l.All(ctx) {
+				if err != nil {
+					got = append(got, errors.Unwrap(err).Error())
+					continue
+				}
+				got = append(got, e.Key+"="+e.Value)
+			}
+		} else {
+			got = append(got, "no list")
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, want %q", spec, got, want)
+		}
+	}
+	if want := []string{`inline:{k=v} sequence: "k" = "v"`, "inline:{k=v} sequence: found EOF"}; !slices.Equal(logged, want) {
+		t.Errorf("logged %q", logged)
+	}
+}
+
+// TestReadFile: values that are lists of files.
+func TestReadFile(t *testing.T) {
+	ctx := context.Background()
+	o := &Opener{Types: Types(), Options: Options{ReadFile: func(name string) ([]byte, error) {
+		if len(name) > 1 {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EACCES}
+		}
+		return []byte(name), nil
+	}}}
+	for spec, want := range map[string]string{
+		"static:a": "YQ==", "static:{a, b}": "YQpi", "inline:{k=a}": "YQ==", "randmap:{a}": "YQ==", "pipemap:{static:a}": "YQ==",
+		"static:long": "open long: Permission denied", "randmap:{a,long}": "open long: Permission denied",
+		"inline:{k=}":    `empty pathname list: >><<': "inline:{k=}"; need "inline:{name=filename...}"`,
+		"inline:{k=a,x}": `missing '=' after attribute name: "inline:{k=a,x}"; need "inline:{name=filename...}"`,
+	} {
+		got := ""
+		tab, err := o.Open(ctx, spec)
+		if err == nil {
+			got = lookup(t, tab, "k")
+		} else {
+			got = errors.Unwrap(err).Error()
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", spec, got, want)
+		}
 	}
 }
 

@@ -19,6 +19,12 @@ type Options struct {
 	FoldPattern bool // fold the key also for pattern tables, which normally see it as it is
 	NoSubst     bool // refuse $1 and the like in pattern tables (security-sensitive parameters)
 	UTF8        bool // smtputf8_enable: check keys and values, fold full Unicode
+
+	// ReadFile, when set, makes each value that stands in a text or in a name
+	// (cidr, inline, pcre, randmap, regexp, static, texthash) a list of files:
+	// [FileValue] of it is what lookups find. It is usually os.ReadFile. Indexed
+	// tables got theirs when they were built.
+	ReadFile func(name string) ([]byte, error)
 }
 
 // An OpenFunc opens the table of one type. It gets the Opener it was called

@@ -39,7 +39,7 @@ func (o Options) Key(key string) string {
 }
 
 // openStatic: static:value or static:{ value with spaces at its ends }.
-func openStatic(_ context.Context, _ *Opener, name string) (Closer, error) {
+func openStatic(_ context.Context, o *Opener, name string) (Closer, error) {
 	if strings.HasPrefix(name, "{") {
 		value, err := unbrace(name)
 		if err != nil {
@@ -47,7 +47,11 @@ func openStatic(_ context.Context, _ *Opener, name string) (Closer, error) {
 		}
 		name = value
 	}
-	return NopCloser(Static(name)), nil
+	value, err := o.Options.value(name)
+	if err != nil {
+		return nil, err
+	}
+	return NopCloser(Static(value)), nil
 }
 
 var errFail = errors.New("this table always fails")
@@ -120,10 +124,15 @@ func openAll(ctx context.Context, o *Opener, typ, name string, combine func(...T
 }
 
 // openRandom: {value, value, …}.
-func openRandom(_ context.Context, _ *Opener, name string) (Closer, error) {
+func openRandom(_ context.Context, o *Opener, name string) (Closer, error) {
 	values, err := members(name)
 	if err != nil {
 		return nil, fmt.Errorf("bad syntax: \"randmap:%s\"; need \"randmap:{value...}\"", name)
+	}
+	for i, v := range values {
+		if values[i], err = o.Options.value(v); err != nil {
+			return nil, err
+		}
 	}
 	return NopCloser(Random(values...)), nil
 }
@@ -148,15 +157,22 @@ func members(name string) ([]string, error) {
 
 // openInline: {key=value, { key = value with space }, …}.
 func openInline(_ context.Context, o *Opener, name string) (Closer, error) {
-	need := fmt.Sprintf("\"inline:%s\"; need \"inline:{name=value...}\"", name)
+	what := "value"
+	if o.Options.ReadFile != nil {
+		what = "filename"
+	}
+	need := fmt.Sprintf("\"inline:%s\"; need \"inline:{name=%s...}\"", name, what)
 	inside, err := unbrace(name)
 	if err != nil || len(name) <= len("{}") {
-		return nil, errors.New("bad syntax: " + need)
+		return nil, fmt.Errorf("bad syntax: \"inline:%s\"; need \"inline:{name=value...}\"", name)
 	}
 	m := new(Memory)
 	n := 0
 	for _, item := range Elements(inside) {
 		key, value, err := assignment(item)
+		if err == nil {
+			value, err = o.Options.value(value)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s", err, need)
 		}
@@ -166,10 +182,17 @@ func openInline(_ context.Context, o *Opener, name string) (Closer, error) {
 	if n == 0 {
 		return nil, errors.New("empty table: " + need)
 	}
-	options := o.Options
-	return NopCloser(Func(func(ctx context.Context, key string) (string, bool, error) {
-		return m.Lookup(ctx, options.Key(key))
-	})), nil
+	return NopCloser(inlineTable{m, o.Options}), nil
+}
+
+// An inlineTable is asked for keys that are not folded yet.
+type inlineTable struct {
+	*Memory
+	options Options
+}
+
+func (t inlineTable) Lookup(ctx context.Context, key string) (string, bool, error) {
+	return t.Memory.Lookup(ctx, t.options.Key(key))
 }
 
 // assignment splits "name=value" or "{ name = value }".

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 
-	"github.com/postfixkit/postfixkit/diag"
 	"github.com/postfixkit/postfixkit/internal/casefold"
 	"github.com/postfixkit/postfixkit/internal/cflines"
 )
@@ -69,10 +68,13 @@ type chunkEntry struct {
 	line, offset         uint32 // from those of the chunk
 }
 
-// A chunkFinding is a finding and the number of entries before it.
+// A chunkFinding is a fault, the number of entries before it and where its line
+// is, from those of the chunk. A chunk may have tens of thousands.
 type chunkFinding struct {
-	before int
-	found  diag.Diagnostic
+	before       uint32
+	line, offset uint32
+	single       bool // the logical line is a single one
+	fault        fault
 }
 
 // take is Scan for a source that others parse.
@@ -114,9 +116,9 @@ func (s *Scanner) current() *chunk {
 			<-a.now.done
 		}
 		c := a.now
-		for ; a.told < len(c.findings) && c.findings[a.told].before <= a.at; a.told++ {
-			if s.Report != nil {
-				s.Report(c.findings[a.told].found)
+		for ; a.told < len(c.findings) && int(c.findings[a.told].before) <= a.at; a.told++ {
+			if f := &c.findings[a.told]; s.Report != nil {
+				s.Report(f.fault.diagnostic(s.name, c.line+int(f.line), c.offset+int64(f.offset), f.single))
 			}
 		}
 		if a.at < c.len() {
@@ -200,8 +202,9 @@ func (c *chunk) run(name string, opts Options, collect func(size int) Collector)
 func (c *chunk) parse(name string, opts Options) bool {
 	c.findings, c.lines, c.entries, c.data = c.findings[:0], c.lines[:0], c.entries[:0], c.data[:0]
 	s := Scanner{name: name, opts: opts, lines: cflines.Resume(c.text, c.line, c.offset, nil, c.srcErr)}
-	s.Report = func(d diag.Diagnostic) {
-		c.findings = append(c.findings, chunkFinding{c.len(), d})
+	s.keep = func(f fault) {
+		c.findings = append(c.findings, chunkFinding{uint32(c.len()), uint32(s.line.First - c.line), uint32(s.line.Offset - c.offset),
+			s.line.First == s.line.Last, f})
 	}
 	for {
 		p := cutPlain(s.lines.Buffered())

@@ -49,6 +49,7 @@ import (
 	"github.com/postfixkit/postfixkit/diag"
 	"github.com/postfixkit/postfixkit/internal/atomicfile"
 	"github.com/postfixkit/postfixkit/internal/cflines"
+	"github.com/postfixkit/postfixkit/table"
 )
 
 // A File is a source in memory. The zero File is empty and ready. Not safe for
@@ -121,12 +122,12 @@ func (f *File) parseEntry(src []byte, it cflines.Item, found *diag.List) *Entry 
 		ValueSpan: text.Span(p.valueStart, p.valueEnd),
 	}
 	if f.opts.ReadFile != nil {
-		value, err := readValueFiles(f.opts.ReadFile, []byte(e.Value))
+		value, err := table.FileValue(f.opts.ReadFile, e.Value)
 		if err != nil {
 			add(fault{CheckValueFile, diag.Error, p.valueStart, p.valueEnd, diag.Printable(err.Error() + ": skipping this entry")})
 			return nil
 		}
-		e.Value = string(value)
+		e.Value = value
 	}
 	return e
 }

@@ -1,12 +1,7 @@
 package textmap
 
 import (
-	"bytes"
-	"encoding/base64"
-	"errors"
 	"fmt"
-	"io/fs"
-	"syscall"
 	"unicode/utf8"
 
 	"github.com/postfixkit/postfixkit/diag"
@@ -50,7 +45,11 @@ var special = [256]bool{' ': true, '\t': true, '\n': true, '\v': true, '\f': tru
 func cutLine(text []byte, indented, utf8Mode bool) (p parsed) {
 	fail := func(check string, start, end int, format string, args ...any) {
 		p.bad = true
-		p.faults = append(p.faults, fault{check, diag.Error, start, end, diag.Printable(fmt.Sprintf(format, args...))})
+		message := format // a constant: there may be millions
+		if len(args) > 0 {
+			message = diag.Printable(fmt.Sprintf(format, args...))
+		}
+		p.faults = append(p.faults, fault{check, diag.Error, start, end, message})
 	}
 	whole := len(text)
 	text, cut := cflines.CutNUL(text)
@@ -147,54 +146,4 @@ func (o *Options) appendKey(dst, key []byte) []byte {
 		return dst
 	}
 	return casefold.Append(dst, key)
-}
-
-// readValueFiles does what "postmap -F" does with a value: it lists files, by
-// white space or commas, whose contents are joined with a newline between them
-// and stored as one line of base64.
-func readValueFiles(readFile func(string) ([]byte, error), value []byte) ([]byte, error) {
-	names := bytes.FieldsFunc(value, func(r rune) bool {
-		return r == ' ' || r == '\t' || r == '\r' || r == '\n' || r == ','
-	})
-	if len(names) == 0 {
-		return nil, fmt.Errorf("empty pathname list: >>%s<<'", value)
-	}
-	var all []byte
-	for i, name := range names {
-		content, err := readFile(string(name))
-		if err != nil {
-			return nil, fileError(string(name), err)
-		}
-		if i > 0 {
-			all = append(all, '\n')
-		}
-		all = append(all, content...)
-	}
-	return base64.StdEncoding.AppendEncode(nil, all), nil
-}
-
-// fileError words a failure as Postfix does: "open NAME: Cause".
-func fileError(name string, err error) error {
-	op := "open"
-	var pe *fs.PathError
-	if errors.As(err, &pe) && pe.Op == "read" {
-		op = "read"
-	}
-	cause := err.Error()
-	var errno syscall.Errno
-	switch {
-	case errors.As(err, &errno):
-		cause = errno.Error()
-	case errors.Is(err, fs.ErrNotExist):
-		cause = "no such file or directory"
-	}
-	return fmt.Errorf("%s %s: %s", op, name, upperFirst(cause))
-}
-
-// upperFirst turns Go's text for an errno into that of strerror(3).
-func upperFirst(s string) string {
-	if s != "" && 'a' <= s[0] && s[0] <= 'z' {
-		return string(s[0]-'a'+'A') + s[1:]
-	}
-	return s
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/postfixkit/postfixkit/diag"
 	"github.com/postfixkit/postfixkit/internal/casefold"
 	"github.com/postfixkit/postfixkit/internal/cflines"
+	"github.com/postfixkit/postfixkit/table"
 )
 
 // Options say how a source is read. The zero Options read it as postmap(1)
@@ -15,9 +16,8 @@ type Options struct {
 	NoFold bool // keep keys as they are (postmap -f)
 	NoUTF8 bool // no UTF-8 checks, and only ASCII letters are folded (postmap -u, smtputf8_enable = no)
 
-	// ReadFile, when set, makes every value a list of files (postmap -F):
-	// their contents, joined by newlines, are stored as base64. Usually
-	// os.ReadFile.
+	// ReadFile, when set, makes every value a list of files (postmap -F), see
+	// [table.FileValue]. Usually os.ReadFile.
 	ReadFile func(name string) ([]byte, error)
 
 	// ReadAhead has a [Scanner] parse on other processors what comes next, for
@@ -61,7 +61,8 @@ type Scanner struct {
 	value  []byte
 	folded []byte // room for key
 	err    error
-	ahead  *ahead // set when others parse
+	ahead  *ahead      // set when others parse
+	keep   func(fault) // instead of Report, when set
 }
 
 // NewScanner returns a Scanner of src. The name is for messages only.
@@ -115,12 +116,12 @@ func (s *Scanner) logical() bool {
 		s.key = s.folded
 		s.value = text[p.valueStart:p.valueEnd]
 		if s.opts.ReadFile != nil {
-			value, err := readValueFiles(s.opts.ReadFile, s.value)
+			value, err := table.FileValue(s.opts.ReadFile, string(s.value))
 			if err != nil {
 				s.report([]fault{{CheckValueFile, diag.Error, p.valueStart, p.valueEnd, diag.Printable(err.Error() + ": skipping this entry")}})
 				continue
 			}
-			s.value = value
+			s.value = []byte(value)
 		}
 		return true
 	}
@@ -149,21 +150,29 @@ func (s *Scanner) plain() bool {
 }
 
 func (s *Scanner) report(faults []fault) {
-	if s.Report == nil {
-		return
-	}
 	for _, f := range faults {
-		d := diag.Diagnostic{File: s.name, Severity: f.severity, Check: f.check, Message: f.message}
-		d.Span.Start = diag.Position{Offset: int(s.line.Offset), Line: s.line.First, Col: 1}
-		if s.line.First == s.line.Last { // places inside are known only then
-			d.Span.Start.Offset += f.start
-			d.Span.Start.Col += f.start
-			d.Span.End = d.Span.Start
-			d.Span.End.Offset += f.end - f.start
-			d.Span.End.Col += f.end - f.start
+		switch {
+		case s.keep != nil:
+			s.keep(f)
+		case s.Report != nil:
+			s.Report(f.diagnostic(s.name, s.line.First, s.line.Offset, s.line.First == s.line.Last))
 		}
-		s.Report(d)
 	}
+}
+
+// diagnostic is the fault as a finding about the logical line that begins at a
+// line and offset. Places inside are known only if it is a single line.
+func (f *fault) diagnostic(name string, line int, offset int64, single bool) diag.Diagnostic {
+	d := diag.Diagnostic{File: name, Severity: f.severity, Check: f.check, Message: f.message}
+	d.Span.Start = diag.Position{Offset: int(offset), Line: line, Col: 1}
+	if single {
+		d.Span.Start.Offset += f.start
+		d.Span.Start.Col += f.start
+		d.Span.End = d.Span.Start
+		d.Span.End.Offset += f.end - f.start
+		d.Span.End.Col += f.end - f.start
+	}
+	return d
 }
 
 // Key returns the key of the entry as it is stored: folded unless
