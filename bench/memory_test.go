@@ -80,7 +80,7 @@ func BenchmarkMemoryLoad(b *testing.B) {
 	b.Run(fmt.Sprintf("n=%d/postfixkit", n), func(b *testing.B) {
 		b.SetBytes(int64(text.Len()))
 		for b.Loop() {
-			m, err := hashmap.ReadText("source", bytes.NewReader(text.Bytes()), nil, nil)
+			m, err := hashmap.ReadText("source", bytes.NewReader(text.Bytes()), nil, hashmap.KeepFirst, nil)
 			if err != nil || m.Len() != n {
 				b.Fatal(err, m.Len())
 			}

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 
 	"github.com/postfixkit/postfixkit/diag"
@@ -116,7 +117,7 @@ type Builder struct {
 
 type duplicate struct {
 	key          string
-	first, again int
+	first, again int32 // there are no more records
 }
 
 // NewBuilder returns an empty Builder for a format. What is wrong with its
@@ -132,7 +133,7 @@ func NewBuilder(f Format, opts *BuildOptions) *Builder {
 	}
 	b.nul = b.opts.NUL.written(f)
 	b.w, b.err = newWriter(f, &b.opts, func(key []byte, first, again int) {
-		b.repeats = append(b.repeats, duplicate{string(b.plain(key)), first, again})
+		b.repeats = append(b.repeats, duplicate{string(b.plain(key)), int32(first), int32(again)})
 	})
 	if b.opts.Verify {
 		b.copy = &MemoryBuilder{Duplicates: b.opts.Duplicates}
@@ -285,7 +286,8 @@ func (r lineRun) at(n int) int32 {
 }
 
 // line returns the line that record n came from, 0 if it is from no source.
-func (b *Builder) line(n int) int {
+func (b *Builder) line(record int32) int {
+	n := int(record)
 	if n >= b.lines.n {
 		return 0
 	}
@@ -299,15 +301,29 @@ func (b *Builder) line(n int) int {
 // table is written it looks for repeated keys first, which takes about the
 // time of writing.
 func (b *Builder) Findings() diag.List {
-	b.resolve()
-	found := append(make(diag.List, 0, len(b.findings)+len(b.repeats)), b.findings...)
-	for _, d := range b.repeats {
-		if line := b.line(d.again); line > 0 {
-			found = append(found, duplicateFinding(b.source, d.key, b.line(d.first), line))
+	found := slices.Clone(b.findings)
+	for d := range b.Repeated() {
+		if d.Span.Start.IsValid() {
+			found = append(found, d)
 		}
 	}
 	sort.SliceStable(found, func(i, j int) bool { return found[i].Span.Start.Line < found[j].Span.Start.Line })
 	return found
+}
+
+// Repeated are the findings about repeated keys alone, in the order the records
+// were added; those about records that came from no source have no place. They
+// are made one at a time: a source may have millions. Called before the table is
+// written it does what Findings does.
+func (b *Builder) Repeated() iter.Seq[diag.Diagnostic] {
+	return func(yield func(diag.Diagnostic) bool) {
+		b.resolve()
+		for _, d := range b.repeats {
+			if !yield(duplicateFinding(b.source, d.key, b.line(d.first), b.line(d.again))) {
+				return
+			}
+		}
+	}
 }
 
 // resolve fills repeats, if that is not done.
@@ -334,7 +350,7 @@ func (b *Builder) WriteTo(w io.Writer) (int64, error) {
 	n, err := b.write(w)
 	if b.opts.OnDuplicate != nil {
 		for _, d := range b.repeats {
-			b.opts.OnDuplicate(d.key, d.first, d.again)
+			b.opts.OnDuplicate(d.key, int(d.first), int(d.again))
 		}
 	}
 	return n, err
@@ -352,7 +368,7 @@ func (b *Builder) write(w io.Writer) (int64, error) {
 		return n, out.err // as it was; a format's package may have put it into words
 	case b.opts.Duplicates == RejectDuplicates && len(b.repeats) > 0:
 		d := b.repeats[0]
-		return n, &DuplicateError{Key: d.key, First: d.first, Again: d.again, Count: len(b.repeats),
+		return n, &DuplicateError{Key: d.key, First: int(d.first), Again: int(d.again), Count: len(b.repeats),
 			Source: b.source, FirstLine: b.line(d.first), AgainLine: b.line(d.again)}
 	}
 	return n, explain(err, "")

@@ -383,7 +383,7 @@ func TestReadTextLarge(t *testing.T) {
 				src.WriteString(line(i))
 			}
 			var got, want []string
-			m, err := ReadText("src", strings.NewReader(src.String()), nil, func(d diag.Diagnostic) { got = append(got, d.String()) })
+			m, err := ReadText("src", strings.NewReader(src.String()), nil, KeepFirst, func(d diag.Diagnostic) { got = append(got, d.String()) })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -425,5 +425,35 @@ func TestReadTextLarge(t *testing.T) {
 				t.Errorf("one more: %.60q", o.Key)
 			}
 		})
+	}
+}
+
+// TestReadTextDuplicates: of entries with the same key the one counts that is
+// asked for, and all are reported.
+func TestReadTextDuplicates(t *testing.T) {
+	const src = "a 1\nB 2\nA 3\nb 4\nc 5\na 6\n"
+	for policy, want := range map[Duplicates]string{KeepFirst: "1 2 5", KeepLast: "6 4 5", KeepAll: "1 2 5", RejectDuplicates: ""} {
+		var lines []int
+		m, err := ReadText("src", strings.NewReader(src), nil, policy, func(d diag.Diagnostic) { lines = append(lines, d.Span.Start.Line) })
+		if !slices.Equal(lines, []int{3, 4, 6}) {
+			t.Errorf("%v: lines %v", policy, lines)
+		}
+		if want == "" {
+			if !errors.Is(err, ErrDuplicate) {
+				t.Errorf("%v: %v", policy, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, key := range []string{"a", "b", "c"} {
+			v, _ := m.Get(key)
+			got = append(got, v)
+		}
+		if strings.Join(got, " ") != want || m.Len() != 3 {
+			t.Errorf("%v: %v, %d entries", policy, got, m.Len())
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"runtime"
+	"slices"
 	"unsafe"
 )
 
@@ -253,7 +254,7 @@ func (x *indexer) finish() (*Memory, error) {
 	var refused *DuplicateError
 	for _, r := range x.repeats {
 		key, _ := m.entry(r.again)
-		first, again := numbers[r.first], numbers[r.again]
+		first, again := numbers.of(r.first), numbers.of(r.again)
 		if x.report != nil {
 			x.report(key, first, again)
 		}
@@ -267,22 +268,36 @@ func (x *indexer) finish() (*Memory, error) {
 	return m, nil
 }
 
+// placeNumbers are places in their order, and which call of Add the entry there
+// came from. A map would take three times the memory.
+type placeNumbers struct {
+	places  []uint64
+	numbers []int
+}
+
+func (p *placeNumbers) of(place uint64) int {
+	i, _ := slices.BinarySearch(p.places, place)
+	return p.numbers[i]
+}
+
 // numbers finds out which call of Add the entries of repeats came from.
-func (x *indexer) numbers() map[uint64]int {
-	wanted := make(map[uint64]int, 2*len(x.repeats))
+func (x *indexer) numbers() *placeNumbers {
+	wanted := make([]uint64, 0, 2*len(x.repeats))
 	for _, r := range x.repeats {
-		wanted[r.first], wanted[r.again] = 0, 0
+		wanted = append(wanted, r.first, r.again)
 	}
+	slices.Sort(wanted)
+	wanted = slices.Compact(wanted)
+	p := &placeNumbers{wanted, make([]int, 0, len(wanted))}
 	number := 0
 	for i, block := range x.m.blocks {
-		for at := 0; at < len(block); number++ {
-			place := uint64(i)<<offsetBits | uint64(at)
-			if _, ok := wanted[place]; ok {
-				wanted[place] = number
+		for at := 0; at < len(block) && len(p.numbers) < len(wanted); number++ {
+			if wanted[len(p.numbers)] == uint64(i)<<offsetBits|uint64(at) {
+				p.numbers = append(p.numbers, number)
 			}
 			_, _, n := readEntry(block[at:])
 			at += n
 		}
 	}
-	return wanted
+	return p
 }

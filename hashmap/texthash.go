@@ -12,12 +12,15 @@ import (
 )
 
 // ReadText reads a source of "key value" lines into memory, as a texthash:
-// table does: lines that Postfix ignores are left out, and of entries with the
-// same key the first counts. report, which may be nil, is told about both, in
-// the order of the source for the former, duplicates after them. The keys of
-// the table are folded unless opts say otherwise, so the ones to look up must
-// be too; [Folded] does it.
-func ReadText(name string, src io.Reader, opts *textmap.Options, report func(diag.Diagnostic)) (*Memory, error) {
+// table does. Lines that Postfix ignores are left out. Of entries with the same
+// key the one counts that duplicates say: the first with [KeepFirst], as for
+// postmap -q, the last with [KeepLast], as for postmap -r -q. report, which may
+// be nil, is told about both, in the order of the source for the former,
+// repeated keys after them, whatever becomes of those.
+//
+// The keys of the table are folded unless opts say otherwise, so the ones to
+// look up must be too; [Folded] does it.
+func ReadText(name string, src io.Reader, opts *textmap.Options, duplicates Duplicates, report func(diag.Diagnostic)) (*Memory, error) {
 	ahead := textmap.Options{ReadAhead: true}
 	if opts != nil {
 		ahead = *opts
@@ -26,7 +29,7 @@ func ReadText(name string, src io.Reader, opts *textmap.Options, report func(dia
 	s := textmap.NewScanner(name, src, &ahead)
 	s.Report = report
 	s.Collect = func(size int) textmap.Collector { return &memoryBatch{block: make([]byte, 0, size)} }
-	b := MemoryBuilder{Duplicates: KeepFirst}
+	b := MemoryBuilder{Duplicates: duplicates}
 	var lines []int32
 	for {
 		if run := s.Batch(); run != nil {
@@ -62,16 +65,26 @@ func ReadText(name string, src io.Reader, opts *textmap.Options, report func(dia
 
 // duplicateFinding is the finding for a key that its source has twice.
 func duplicateFinding(source, key string, first, again int) diag.Diagnostic {
-	at := func(line int) diag.Span { return diag.Span{Start: diag.Position{Line: line, Col: 1}} }
-	return diag.Diagnostic{
-		File: source, Span: at(again), Severity: diag.Warning, Check: textmap.CheckDuplicate,
+	d := diag.Diagnostic{
+		File: source, Span: lineStart(again), Severity: diag.Warning, Check: textmap.CheckDuplicate,
 		Message: "duplicate entry: \"" + diag.Printable(key) + "\"",
-		Related: []diag.Related{{File: source, Span: at(first), Message: "first entry with this key"}},
 	}
+	if first > 0 {
+		d.Related = []diag.Related{{File: source, Span: lineStart(first), Message: "first entry with this key"}}
+	}
+	return d
+}
+
+// lineStart is the place of an entry of which only the line is known; 0 is none.
+func lineStart(line int) (s diag.Span) {
+	if line > 0 {
+		s.Start = diag.Position{Line: line, Col: 1}
+	}
+	return s
 }
 
 func openTextHash(ctx context.Context, o *table.Opener, name string) (table.Closer, error) {
-	opts := &textmap.Options{NoFold: o.Options.NoFold, NoUTF8: !o.Options.UTF8}
+	opts := &textmap.Options{NoFold: o.Options.NoFold, NoUTF8: !o.Options.UTF8, ReadFile: o.Options.ReadFile}
 	open := func() (table.Closer, error) {
 		var f io.ReadCloser
 		var err error
@@ -84,7 +97,7 @@ func openTextHash(ctx context.Context, o *table.Opener, name string) (table.Clos
 			return nil, err
 		}
 		defer f.Close()
-		m, err := ReadText(name, f, opts, nil)
+		m, err := ReadText(name, f, opts, KeepFirst, nil)
 		if err != nil {
 			return nil, err
 		}

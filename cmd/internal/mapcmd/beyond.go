@@ -2,11 +2,9 @@ package mapcmd
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/postfixkit/postfixkit/diag"
@@ -17,10 +15,6 @@ import (
 
 // This file holds what the original does not have: everything behind a long
 // option.
-
-func sortByLine(found diag.List) {
-	slices.SortStableFunc(found, func(a, b diag.Diagnostic) int { return cmp.Compare(a.Span.Start.Line, b.Span.Start.Line) })
-}
 
 // tell prints what was done, with -v.
 func (c *command) tell(format string, args ...any) {
@@ -167,7 +161,7 @@ func (c *command) writeText(operand string) error {
 	opts := &textmap.Options{NoUTF8: !c.utf8Mode()}
 	for e, err := range lister.All(c.ctx) {
 		if err != nil {
-			return fmt.Errorf("error reading %s: %s", l.name, cause(err))
+			return l.sequenceError(err)
 		}
 		if c.Alias {
 			line, ok, err := aliasLine(e)

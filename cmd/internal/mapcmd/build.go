@@ -25,7 +25,7 @@ type job struct {
 	name   string      // of the source, in messages
 	src    io.Reader   // the source
 	info   fs.FileInfo // of the source, nil when it is not a file
-	found  diag.List
+	held   diag.List   // findings that were not printed yet
 	close  func()
 }
 
@@ -160,14 +160,14 @@ func (c *command) rebuild(j *job) error {
 	b := hashmap.NewBuilder(format, c.buildOptions(j))
 	err := c.fill(j, b)
 	if err != nil {
-		c.reportAll(j, j.found)
+		c.release(j)
 		return c.buildError(j, err)
 	}
 	if c.check || c.strict || c.diff {
 		// What is wrong with the source has to be known before anything is
 		// written.
 		if _, err := b.WriteTo(io.Discard); err != nil {
-			c.reportAll(j, j.found)
+			c.release(j)
 			return c.buildError(j, err)
 		}
 		c.report(j, b)
@@ -217,7 +217,7 @@ func (c *command) buildError(j *job, err error) error {
 
 // fill reads the source into the builder.
 func (c *command) fill(j *job, b *hashmap.Builder) error {
-	src := c.source(j, func(d diag.Diagnostic) { j.found = append(j.found, d) })
+	src := c.source(j, func(d diag.Diagnostic) { c.hold(j, d) })
 	if err := b.AddSource(j.name, src); err != nil || !c.Alias {
 		return err
 	}
@@ -253,25 +253,43 @@ func (c *command) source(j *job, report func(diag.Diagnostic)) hashmap.Source {
 	return s
 }
 
-// report prints what was found in a source, in its order.
-func (c *command) report(j *job, b *hashmap.Builder) {
-	found := j.found
-	if !c.replace && !c.ignore {
-		if repeated := b.Findings(); len(found) == 0 {
-			found = repeated // there may be millions
-		} else {
-			found = append(found, repeated...)
-		}
+// mostHeld is how many findings wait until it is known which keys are repeated.
+// Tests change it.
+var mostHeld = 20_000
+
+// hold keeps a finding of a source. Which keys are repeated is known when all of
+// it is read, and messages come in the order of lines. Of a source with more
+// findings than anybody reads the first are printed before.
+func (c *command) hold(j *job, d diag.Diagnostic) {
+	j.held = append(j.held, d)
+	if len(j.held) == mostHeld {
+		c.release(j)
 	}
-	sortByLine(found)
-	c.reportAll(j, found)
-	j.found = nil
 }
 
-func (c *command) reportAll(j *job, found diag.List) {
-	for _, d := range found {
+// release prints the findings that are held.
+func (c *command) release(j *job) {
+	for _, d := range j.held {
 		c.reportOne(j, d)
 	}
+	j.held = j.held[:0]
+}
+
+// report prints the findings that are held and the repeated keys, in the order of
+// the source; repeated keys of records that are not from the source come last.
+func (c *command) report(j *job, b *hashmap.Builder) {
+	if !c.replace && !c.ignore {
+		for d := range b.Repeated() {
+			line, n := d.Span.Start.Line, 0
+			for n < len(j.held) && (line == 0 || j.held[n].Span.Start.Line <= line) {
+				c.reportOne(j, j.held[n])
+				n++
+			}
+			j.held = j.held[n:]
+			c.reportOne(j, d)
+		}
+	}
+	c.release(j)
 }
 
 // reportOne prints one finding as Postfix would, or as JSON.

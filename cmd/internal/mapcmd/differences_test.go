@@ -53,7 +53,7 @@ var differences = []difference{
 	{"on purpose: an empty key is not found in lmdb either, instead of a fatal error", func(_ scenario, s step, real, ours stepResult) (stepResult, bool) {
 		return ours, strings.Contains(real.stderr, "fatal: error reading lmdb:") && ours.exit == 1
 	}},
-	{"on purpose: what a failing table says", rewording(`query error: Application error`, "query error: this table always fails")},
+	{"on purpose: what a failing table says", rewording(`(query|sequence) error: Application error`, "$1 error: this table always fails")},
 	{"on purpose: -v says what was done, not what the program looked at", func(_ scenario, s step, real, ours stepResult) (stepResult, bool) {
 		if !has(s.args, "-v") {
 			return real, false
@@ -139,6 +139,7 @@ func TestCommandLinesAgainstPostfix(t *testing.T) {
 	all = append(all, withConfig()...)
 	all = append(all, masterNames()...)
 	all = append(all, emptyEntries(t)...)
+	all = append(all, otherTypes()...)
 	all = append(all, verbose()...)
-	b.runAll(all, 32) // nearly all of them sleep
+	b.runAll(all, 96) // nearly all of them sleep
 }

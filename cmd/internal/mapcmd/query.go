@@ -3,6 +3,7 @@ package mapcmd
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -85,28 +86,34 @@ func (c *command) openText(spec table.Spec) (*lookup, error) {
 		return nil, fmt.Errorf("open database %s: %s", spec.Name, cause(err))
 	}
 	defer f.Close()
+	var src io.ReadSeeker = f
+	if fi, err := f.Stat(); err == nil && !fi.Mode().IsRegular() && !fi.IsDir() {
+		text, err := io.ReadAll(f) // it may be read twice
+		if err != nil {
+			return nil, fmt.Errorf("read database %s: %s", spec.Name, cause(err))
+		}
+		src = bytes.NewReader(text)
+	}
 	opts := &textmap.Options{NoFold: c.noFold, NoUTF8: !c.utf8Mode()}
 	if c.valueFiles {
 		opts.ReadFile = os.ReadFile
 	}
-	var said diag.List
-	report := func(d diag.Diagnostic) { said = append(said, d) }
-	var m *hashmap.Memory
+	duplicates := hashmap.KeepFirst
 	if c.replace {
-		m, err = readLast(spec.Name, f, opts, report)
-	} else {
-		m, err = hashmap.ReadText(spec.Name, f, opts, report)
+		duplicates = hashmap.KeepLast
 	}
-	sortByLine(said) // duplicates are found last
-	for _, d := range said {
+	warnings := false
+	var repeated []int32 // lines
+	m, err := hashmap.ReadText(spec.Name, src, opts, duplicates, func(d diag.Diagnostic) {
 		switch {
-		case d.Check == textmap.CheckLeadingSpace:
-			c.warn("%s: %s", spec.Name, d.Message)
-		case d.Check == textmap.CheckFormat:
-			c.warn("%s, line %d: %s -- ignoring this line", spec.Name, d.Span.Start.Line, d.Message)
-		case d.Check != textmap.CheckDuplicate || !c.ignore:
-			c.warn("%s, line %d: %s", spec.Name, d.Span.Start.Line, d.Message)
+		case d.Check != textmap.CheckDuplicate:
+			warnings = true
+		case !c.replace && !c.ignore:
+			repeated = append(repeated, int32(d.Span.Start.Line))
 		}
+	})
+	if warnings || len(repeated) > 0 {
+		c.warnOfText(spec.Name, src, opts, repeated)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read database %s: %s", spec.Name, cause(err))
@@ -117,21 +124,30 @@ func (c *command) openText(spec table.Spec) (*lookup, error) {
 	return &lookup{nopClose{hashmap.Folded(m, c.utf8Mode())}, spec.String(), true}, nil
 }
 
-// readLast is hashmap.ReadText for -r: of entries with the same key the last
-// counts, and nothing is said about the others.
-func readLast(name string, src io.Reader, opts *textmap.Options, report func(diag.Diagnostic)) (*hashmap.Memory, error) {
+// warnOfText reads the source of a texthash: table once more, for what there is to
+// say about it: in the order of lines, with repeated keys as they are written.
+func (c *command) warnOfText(name string, src io.ReadSeeker, opts *textmap.Options, repeated []int32) {
+	if _, err := src.Seek(0, io.SeekStart); err != nil {
+		c.warn("read database %s: %s", name, cause(err))
+		return
+	}
 	s := textmap.NewScanner(name, src, opts)
-	s.Report = report
-	b := hashmap.MemoryBuilder{Duplicates: hashmap.KeepLast}
-	for s.Scan() {
-		if err := b.Add(s.Key(), s.Value()); err != nil {
-			return nil, err
+	s.Report = func(d diag.Diagnostic) {
+		switch d.Check {
+		case textmap.CheckLeadingSpace:
+			c.warn("%s: %s", name, d.Message)
+		case textmap.CheckFormat:
+			c.warn("%s, line %d: %s -- ignoring this line", name, d.Span.Start.Line, d.Message)
+		default:
+			c.warn("%s, line %d: %s", name, d.Span.Start.Line, d.Message)
 		}
 	}
-	if err := s.Err(); err != nil {
-		return nil, err
+	for s.Scan() {
+		if len(repeated) > 0 && s.Line() == int(repeated[0]) {
+			c.warn("%s, line %d: duplicate entry: \"%s\"", name, s.Line(), s.RawKey())
+			repeated = repeated[1:]
+		}
 	}
-	return b.Build()
 }
 
 // nopClose is a table in memory, which has nothing to close.
@@ -147,29 +163,50 @@ func (n nopClose) LookupMany(keys [][]byte, found func(i int, value []byte) bool
 	return n.Lister.(table.Batcher).LookupMany(keys, found)
 }
 
-// openOther opens a table of a type that is no indexed file.
+// openOther opens a table of a type that is no indexed file, or made of others.
 func (c *command) openOther(spec table.Spec) (*lookup, error) {
 	o := &table.Opener{
 		Types: types(c), Report: c.reportRules,
 		Options: table.Options{NoFold: c.noFold, UTF8: c.utf8Mode()},
 		Log:     func(line string) { fmt.Fprintf(c.Stderr, "%s: %s\n", c.Name, diag.Printable(line)) },
 	}
-	t, err := o.Open(c.ctx, spec.String())
-	if err != nil {
-		var unknown *table.UnknownTypeError
-		if errors.As(err, &unknown) && unknown.Type == spec.Type {
-			return nil, fmt.Errorf("unsupported dictionary type: %s", spec.Type)
-		}
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			return nil, fmt.Errorf("open %s: %s", spec.Name, cause(err))
-		}
-		var failed *table.Error
-		if errors.As(err, &failed) && failed.Spec == spec.String() {
-			err = failed.Err
-		}
-		return nil, err
+	if c.valueFiles {
+		o.Options.ReadFile = os.ReadFile
 	}
-	return &lookup{t, spec.String(), false}, nil
+	// Inside of others these are what they are alone, with all they have to say.
+	for typ := range hashmap.Types() {
+		o.Types[typ] = func(_ context.Context, _ *table.Opener, name string) (table.Closer, error) {
+			l, err := c.open(typ + ":" + name)
+			if err != nil {
+				return nil, err
+			}
+			return l.table, nil
+		}
+	}
+	t, err := o.Open(c.ctx, spec.String())
+	if err == nil {
+		return &lookup{t, spec.String(), false}, nil
+	}
+	// Postfix names the innermost table that cannot be opened, if any.
+	name := spec.Name
+	for failed := (*table.Error)(nil); errors.As(err, &failed); {
+		err = failed.Err
+		if _, inner, ok := strings.Cut(failed.Spec, ":"); ok {
+			name = inner
+		}
+	}
+	var unknown *table.UnknownTypeError
+	switch {
+	case errors.As(err, &unknown):
+		err = fmt.Errorf("unsupported dictionary type: %s", unknown.Type)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		err = fmt.Errorf("open %s: %s", name, cause(err))
+	default:
+		if why, ok := strings.CutPrefix(err.Error(), "table: expecting"); ok {
+			err = errors.New("open dictionary: expecting" + why)
+		}
+	}
+	return nil, err
 }
 
 // get looks a key up and says what Postfix says about the answer; an empty value
@@ -187,7 +224,7 @@ func (c *command) get(l *lookup, name, key string) (value string, found bool, er
 		}
 		return "", false, fmt.Errorf("table %s: query error: %s", l.name, cause(err))
 	}
-	if found && c.valueFiles {
+	if found && c.valueFiles && !c.messageMode() { // the original prints what is stored then
 		content, err := decodeFile(value)
 		if err != nil {
 			c.warn("table %s: key %s: %s", l.name, key, err)
@@ -206,17 +243,19 @@ func (c *command) warnEmpty(name, key string) {
 	c.warn("table %s should return NO RESULT in case of NOT FOUND", name)
 }
 
-// decodeFile gives the content of the files that postmap -F stored.
+// decodeFile gives the content of the files that postmap -F stored, up to the
+// first null byte.
 func decodeFile(value string) (string, error) {
-	b, err := base64.StdEncoding.Strict().DecodeString(value)
-	if err != nil {
-		more := value[:min(30, len(value))]
-		if len(value) > 30 {
-			more += "..."
-		}
-		return "", fmt.Errorf("malformed BASE64 value: %s", more)
+	// Postfix does not look at what follows "=", nor at bits that are left over.
+	text := value
+	if i := strings.IndexByte(text, '='); i >= 0 && i%4 > 1 {
+		text = text[:i]
 	}
-	return string(b), nil
+	b, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil || len(value)%4 != 0 || strings.ContainsAny(text, "\r\n") { // which Go steps over
+		return "", fmt.Errorf("malformed BASE64 value: %s", value[:min(30, len(value))])
+	}
+	return string(cString(b)), nil
 }
 
 // queryKey answers -q KEY: the first table that has the key.
@@ -260,7 +299,7 @@ func (c *command) dumpTable(operand string) error {
 	}
 	for e, err := range lister.All(c.ctx) {
 		if err != nil {
-			return fmt.Errorf("error reading %s: %s", l.name, cause(err))
+			return l.sequenceError(err)
 		}
 		switch {
 		case e.Key == "":
@@ -279,6 +318,18 @@ func (c *command) dumpTable(operand string) error {
 		c.printEntry(e.Key, e.Value)
 	}
 	return nil
+}
+
+// sequenceError words the end of a listing.
+func (l *lookup) sequenceError(err error) error {
+	if _, indexed := l.table.(*hashmap.Reader); indexed {
+		return fmt.Errorf("error reading %s: %s", l.name, cause(err))
+	}
+	var failed *table.Error
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	return fmt.Errorf("table %s: sequence error: %s", l.name, cause(err))
 }
 
 // lineReader reads lines of any length.

@@ -292,6 +292,41 @@ func emptyEntries(t testing.TB) (all []scenario) {
 	return all
 }
 
+// otherTypes are tables that are no indexed files: listed, and with values that
+// are files.
+func otherTypes() (all []scenario) {
+	files := map[string]string{
+		"m": "a f\nA empty\nlone\nb: nosuch\n\"q Q\" f\n\"Q q\" f,nul\n", "f": "content", "empty": "", "nul": "x\x00y",
+		"re": "/a/ f\n/b/ nosuch\n/c/ f, empty\nif /x/\n/y/ f\nendif\n/e/ empty\n/n/\n",
+		"ci": "10.0.0.0/8 f\nif 1.0.0.0/8\n1.1.1.1 f\nendif\n2.2.2.2 nosuch\n3.3.3.3 empty\n",
+		"v":  "good YQ==\nshort abc\nbits Zm9=\nmore YQ==YQ==\nnul eAB5\nlong " + strings.Repeat("abcd", 9) + "?abc\nspace YQ= \n",
+	}
+	add := func(line, stdin string, before ...step) {
+		all = append(all, scenario{name: line, files: files, steps: append(before, step{args: strings.Split(line, " "), stdin: stdin})})
+	}
+	for _, t := range []string{"inline:{a=f,B=nul,{c=f,f}}", "texthash:m"} {
+		add("-s "+t, "")
+		add("-F -s "+t, "")
+	}
+	for _, t := range []string{"internal:x", "static:f", "fail:x"} {
+		add("-s "+t, "")
+	}
+	for _, t := range []string{"inline:{a=f,B=nul,{c=f,f}}", "inline:{a=nosuch}", "inline:{a=}", "texthash:m", "static:f", "static:nosuch", "randmap:{f,f}", "randmap:{f,nosuch}",
+		"unionmap:{static:f,texthash:m}", "pipemap:{inline:{a=f}}", "regexp:re", "pcre:re", "cidr:ci"} {
+		add("-F -q - "+t, "a\nb\nc\nxy\ne\n10.1.1.1\n1.1.1.1\n3.3.3.3\nq Q\n\"q Q\"\n")
+	}
+	for _, t := range []string{"{texthash:nosuch}", "{hash:nosuch}", "{static:a,cdb:nosuch}", "{foo:x}", "{regexp:nosuch}", "{unionmap:{btree:nosuch}}", "{hash:v,texthash:m}", "{static:a,lmdb:}"} {
+		add("-q good unionmap:"+t, "", step{args: []string{"hash:v"}})
+	}
+	add("-F -h -q - regexp:re", "Subject: a\n\n")
+	build := step{args: []string{"hash:v"}}
+	for _, key := range []string{"good", "short", "bits", "more", "nul", "long", "space"} {
+		add("-F -q "+key+" hash:v", "", build)
+	}
+	add("-F -s hash:v", "", build)
+	return all
+}
+
 // verbose are runs with -v: warnings and answers stay what they are.
 func verbose() (all []scenario) {
 	for _, line := range []string{"-v hash:m", "-vv btree:m", "-v -q a hash:m", "-v -s hash:m", "-vq nosuch hash:m", "-v -d a hash:m", "-v -d nosuch hash:m", "-v -q - regexp:re", "-v -X"} {
