@@ -32,7 +32,7 @@ var importRules = []struct {
 	{"internal/...", []string{"diag", "internal/..."}},
 
 	{"textmap", []string{"diag", "table", "internal/cflines", "internal/casefold", "internal/mailaddr", "internal/atomicfile"}},
-	{"aliases", []string{"diag", "table", "internal/cflines", "internal/casefold", "internal/mailaddr", "internal/atomicfile"}},
+	{"aliases", []string{"diag", "table", "internal/cflines", "internal/casefold", "internal/inet", "internal/mailaddr", "internal/atomicfile"}},
 	{"maincf", []string{"diag", "table", "internal/cflines", "internal/macro", "internal/near", "internal/paramdb", "internal/atomicfile"}},
 	{"mastercf", []string{"diag", "internal/cflines", "internal/near", "internal/atomicfile"}},
 

@@ -86,7 +86,7 @@ func yieldForms(yield func(table.Key) bool, addr string, partial bool) bool {
 // of what is looked for.
 func (m *Map) domain(name string, partial bool) iter.Seq[table.Key] {
 	return func(yield func(table.Key) bool) {
-		numerical := isAddr(name)
+		numerical := inet.IsHost(name)
 		for name != "" {
 			if !yield(table.Key{Text: name, Partial: partial}) || numerical {
 				return
@@ -123,12 +123,6 @@ func addrKeys(addr netip.Addr) iter.Seq[table.Key] {
 			text, partial = text[:cut], true
 		}
 	}
-}
-
-// isAddr reports whether a name is an address without brackets.
-func isAddr(name string) bool {
-	_, ok := inet.Parse(name)
-	return ok
 }
 
 func one(key string) iter.Seq[table.Key] {

@@ -264,6 +264,8 @@ var (
 		"mail.example.com", "localhost", "[192.0.2.1]", "[IPv6:2001:db8::1]", "192.0.2.1", "MIXED.Case.Example",
 		"example.com.", "a..b", ".leading.dot", "under_score.example", "com", "host.sub.domain.example.co.uk", "2001:db8::1",
 		"1.2.3", "256.1.2.3", "-", "..", ".", "x.", "123", "[1.2.3.4", "a.b.c.d.e.f.g.h.i.j.k", "*.example.com", "münchen.example",
+		"0.1.2.3", "0.0.0.0", "01.2.3.4", "1.2.3.0004", "1.2.3.4.", "::ffff:0.1.2.3", "::ffff:01.2.3.4", "1:2:3:4:5:1.2.3.4", "1:2:3:4:5:6:7:1.2.3.4",
+		":1:2:3.4.5.6", "::00001.2.3.4", "a::b::1.2.3.4", "::g:1.2.3.4",
 	}
 	addresses = []string{
 		"user@example.com", "user@sub.example.com", "user@a.b.c.example.co.uk", "User.Name@EXAMPLE.Com",

@@ -112,6 +112,8 @@ func localConfigs() []localConfig {
 			{name: "percent", aliases: "NN: a%remote.test, remote.test!b, c%remote.test@localhost, \"d@remote.test\"@localhost\n", to: "NN"},
 			{name: "bang-path", aliases: "NN: remote.test!x!b, c%d%remote.test\n", to: "NN"},
 			{name: "bad-addresses", aliases: "NN: -a@remote.test, a@-b, a@b..c, a@1.2.3.4.5, a@remote.test.\n", to: "NN"},
+			{name: "no-domain", aliases: "NN: a@, !a, a%, \"b@\"@localhost, c@@localhost\n", to: "NN"},
+			{name: "literals", aliases: "NN: a@[1.2.3.4], b@[01.2.3.4], c@[0.0.0.1], d@[::1], e@[ipv6:1.2.3.4], f@[IPv6:::1], g@[x], h@[], j@[IPv6:1:2:3:4:5:6:7::], k@[IPv6:1:2:3:4:5:6:7:8], l@[IPv6:::1.2.3.4], m@[IPv6:1::2::3], i@[ # y]\n", to: "NN"},
 			{name: "at-alone", aliases: "NN: @\n", to: "NN"},
 			{name: "route", aliases: "NN: <@r1.test,@r2.test:a@remote.test>\n", to: "NN"},
 			{name: "backslash", aliases: "NN: \"\\\\proxy\"\nproxy: DIR/out/NN\n", to: "NN"},

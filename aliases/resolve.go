@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/postfixkit/postfixkit/internal/casefold"
+	"github.com/postfixkit/postfixkit/internal/inet"
 	"github.com/postfixkit/postfixkit/internal/mailaddr"
 )
 
@@ -145,7 +146,7 @@ func (x *Expander) resolveAny(src []byte, toks []mailaddr.Token) resolved {
 			domain = x.Origin // the machine itself is local, whatever it is called
 		}
 		local := mailaddr.AppendInternalList(nil, ext, toks)
-		if domain != "" {
+		if hasDomain || domain != "" { // "user@" is no address
 			local = append(append(local, '@'), domain...)
 		}
 		return x.finish(local, true)
@@ -179,11 +180,15 @@ func (x *Expander) finish(addr []byte, local bool) resolved {
 	return r
 }
 
-// validDomain is Postfix's idea of a host name; international names are taken
-// as they are. Literals in brackets are not looked into.
+// validDomain is Postfix's idea of a host name or an address in brackets;
+// international names are taken as they are.
 func validDomain(domain string) bool {
-	if strings.HasPrefix(domain, "[") && strings.HasSuffix(domain, "]") {
-		return true
+	if literal, ok := strings.CutSuffix(domain, "]"); ok && strings.HasPrefix(literal, "[") {
+		literal, is6 := literal[1:], false
+		if len(literal) >= 5 && strings.EqualFold(literal[:5], "IPv6:") {
+			literal, is6 = literal[5:], true
+		}
+		return inet.IsHost(literal) && is6 == strings.Contains(literal, ":")
 	}
 	if len(domain) > 255 {
 		return false
