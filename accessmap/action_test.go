@@ -128,13 +128,21 @@ func TestGrammar(t *testing.T) {
 	g := Grammar{Classes: []string{"greylist"}, List: "smtpd_helo_restrictions"}
 	for rhs, want := range map[string]string{
 		"greylist":                       "",
+		"greylist, permit, nonsense":     `1:19: warning: "nonsense" is never reached behind permit [access-action]`,
+		"warn_if_reject permit nonsense": `1:23: warning: "nonsense" is never reached behind permit [access-action]`,
+		"REJECT_unlisted_sender reject x y": "1:1: warning: REJECT_unlisted_sender has no information to work on in smtpd_helo_restrictions [access-action]\n" +
+			`1:31: warning: "x y" is never reached behind reject [access-action]`,
+		"warn_if_reject reject nonsense": `1:23: error: unknown action or restriction "nonsense" [access-action]`,
 		"greylost":                       `1:1: error: unknown action or restriction "greylost" (did you mean greylist?) [access-action]`,
-		"permit, reject_non_fqdn_sender": "1:9: warning: reject_non_fqdn_sender has no information to work on in smtpd_helo_restrictions [access-action]",
+		"reject_non_fqdn_sender, permit": "1:1: warning: reject_non_fqdn_sender has no information to work on in smtpd_helo_restrictions [access-action]",
 	} {
 		_, err := g.ParseAction(rhs)
 		if got := fmt.Sprint(err); got != want && (want != "" || err != nil) {
 			t.Errorf("%q\n got %s\nwant %s", rhs, got, want)
 		}
+	}
+	if a, _ := g.ParseAction("permit, nonsense"); a.Kind != Restriction {
+		t.Errorf("behind permit: %+v", a)
 	}
 	g.List = "smtpd_end_of_data_restrictions"
 	if a, err := g.ParseAction("PREPEND X: y"); a.Kind != Dunno || err == nil {

@@ -184,8 +184,13 @@ func (c *checker) restrictions() Action {
 	}
 	effect := Action{Kind: Restriction, Arg: c.rhs}
 	expect, of := argNone, ""
+	last := "" // what ends the list whatever is asked
 	for at, item := range table.Elements(c.rhs) {
 		end := at + len(item)
+		if last != "" {
+			c.report(diag.Warning, at, len(c.rhs), "%q is never reached behind %s", c.rhs[at:], last)
+			return effect
+		}
 		if expect != argNone {
 			if expect == argSeconds && !allDigits(item) {
 				c.report(diag.Error, at, end, "%s wants a number of seconds, found %q", of, item)
@@ -195,6 +200,7 @@ func (c *checker) restrictions() Action {
 			continue
 		}
 		if isClass(item) {
+			of = item
 			continue
 		}
 		r, ok := restrictions[strings.ToLower(item)]
@@ -207,6 +213,10 @@ func (c *checker) restrictions() Action {
 		}
 		if letter := listLetters[c.g.List]; letter != 0 && strings.IndexByte(r.lists, letter) < 0 {
 			c.report(diag.Warning, at, end, "%s has no information to work on in %s", item, c.g.List)
+		}
+		switch word := strings.ToLower(item); {
+		case word == "permit", (word == "reject" || word == "defer") && !strings.EqualFold(of, "warn_if_reject"):
+			last = item
 		}
 		expect, of = r.argument, item
 		if expect == argTable || expect == argEndpoint {
