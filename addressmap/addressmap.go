@@ -155,7 +155,7 @@ func (m *Map) addresses(ctx context.Context, addr string) (list []string, found 
 	toks := mailaddr.WithoutComments(mailaddr.Scan(nil, []byte(hit.Value)))
 	for _, a := range mailaddr.Addresses(toks) {
 		to := string(mailaddr.AppendInternal(nil, []byte(hit.Value), toks[a.Start:a.End]))
-		if strings.HasPrefix(to, "@") && len(list) == 0 {
+		if strings.HasPrefix(hit.Value, "@") && len(list) == 0 {
 			local, _, _ := mailaddr.Split(addr)
 			to = strings.TrimSuffix(local, by.extension) + to
 		}

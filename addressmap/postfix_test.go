@@ -232,6 +232,7 @@ var virtual = map[string]string{
 	"loop2@example.net":       "loop@example.net",
 	`"two words"@example.net`: `"other words"@example.org`,
 	"named@example.net":       "Some Body <body@example.org>, (comment) note@example.org",
+	"at@example.net":          `"@"@example.org`,
 	"list@example.net":        "x@wild.example, y@catch.example, self@example.net",
 }
 
@@ -256,7 +257,7 @@ func TestVirtualIsThatOfCleanup(t *testing.T) {
 		"one@example.net", "one+x@example.net", "two@example.net", "two+ext@example.net", "three@example.org", "any@wild.example", "any+ext@wild.example", "any+ext@catch.example",
 		"self@example.net", "self+x@example.net", "user@example.com", "user+x@example.com", "local@example.com", "local+x@example.com", "local@example.net", "bare@example.net",
 		"bare+x@example.net", "many@example.net", "ext+special@example.net", "ext+other@example.net", "ext@example.net", "chain@example.net", "chain+x@example.net",
-		"loop@example.net", `"two words"@example.net`, `"two words+x"@example.net`, "named@example.net", "list@example.net", "none@example.net", "Six@Example.Org",
+		"loop@example.net", `"two words"@example.net`, `"two words+x"@example.net`, "named@example.net", "list@example.net", "at@example.net", "none@example.net", "Six@Example.Org",
 	} {
 		c.cmd(250, "MAIL FROM:<>")
 		c.cmd(250, "RCPT TO:<%s>", to)
