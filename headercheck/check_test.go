@@ -159,6 +159,58 @@ func TestLineEnds(t *testing.T) {
 	}
 }
 
+// Lines "From " at the beginning, as many as there are, and what stands behind
+// them; the kinds and texts are those the real cleanup(8) has.
+func TestMailboxLines(t *testing.T) {
+	for message, want := range map[string]string{
+		"From a\nA: b\n":               `header_checks "X-Mailbox-Line: From a", header_checks "A: b"`,
+		">From a\n>>From b\nA: b\n":    `header_checks "X-Mailbox-Line: >From a", header_checks "X-Mailbox-Line: >>From b", header_checks "A: b"`,
+		"From a\n folded\nA: b\n":      `header_checks "X-Mailbox-Line: From a", body_checks "", body_checks " folded", body_checks "A: b"`,
+		"A: b\nFrom a\n":               `header_checks "A: b", body_checks "", body_checks "From a"`,
+		"\tfolded\n":                   `body_checks "", body_checks "\tfolded"`,
+		"From a\n\nFrom b\n":           `header_checks "X-Mailbox-Line: From a", body_checks "", body_checks "From b"`,
+		"Fromage: a\nFrom: b\n>From\n": `header_checks "Fromage: a", header_checks "From: b", body_checks "", body_checks ">From"`,
+	} {
+		var got []string
+		s := NewScanner(strings.NewReader(message), nil)
+		for p, err := s.Next(); err == nil; p, err = s.Next() {
+			got = append(got, fmt.Sprintf("%v %q", p.Kind, p.Text))
+		}
+		if g := strings.Join(got, ", "); g != want {
+			t.Errorf("%q\n got %s\nwant %s", message, g, want)
+		}
+	}
+}
+
+// The size of what is checked begins anew in each part, behind the last one
+// too; a boundary belongs to the part before it, the last one to what follows.
+func TestOffsets(t *testing.T) {
+	const message = "Content-Type: multipart/mixed; boundary=b\n\npro\n--b\nA: b\n\none\ntwo\n--b\nContent-Type: message/rfc822\n\nC: d\n\nthree\n--b\nno header\n--b--\nepilog\nend\n"
+	var got []string
+	s := NewScanner(strings.NewReader(message), nil)
+	for p, err := s.Next(); err == nil; p, err = s.Next() {
+		if p.Kind == Body {
+			got = append(got, fmt.Sprintf("%s %d", p.Text, p.Offset))
+		}
+	}
+	const want = " 0, pro 1, --b 5,  0, one 1, two 5, --b 9,  0,  0, three 1, --b 7, no header 0, --b-- 0, epilog 6, end 13"
+	if g := strings.Join(got, ", "); g != want {
+		t.Errorf("got  %s\nwant %s", g, want)
+	}
+}
+
+// An encoding counts when it is a word; a declared body may have 8 bits.
+func TestEncodings(t *testing.T) {
+	for encoding, want := range map[string]bool{"8bit": true, "BINARY (x)": true, "(c) 8bit": true, "\"8bit\"": false, "": false, "(8bit)": false, "7bit": false, "base64": true, ";": false, "8bit x": true, "x 8bit": false} {
+		s := NewScanner(strings.NewReader("Content-Transfer-Encoding: "+encoding+"\n\n\xe9\n"), nil)
+		for _, err := s.Next(); err == nil; _, err = s.Next() {
+		}
+		if len(s.Problems()) == 0 != want {
+			t.Errorf("%q: %v", encoding, s.Problems())
+		}
+	}
+}
+
 // A header is a MIME header by its name, and nothing else.
 func TestKindOfHeader(t *testing.T) {
 	for name, want := range map[string]Kind{"Content-ID": MIMEHeader, "mime-version": MIMEHeader, "Message-Id": Header, "Content-Idx": Header, "X-Mailer-Ver": Header, "Content-Size": Header} {

@@ -96,7 +96,6 @@ func (m *machine) update(text []byte, more bool, line int) {
 				return
 			}
 			m.flush()
-			wasMore = false
 		}
 		if n := headerName(text); n > 0 {
 			m.head = append(m.head[:0], text[:n]...)
@@ -186,8 +185,8 @@ func mimeHeader(name []byte) bool {
 
 func (m *machine) contentType(value []byte) {
 	tok := tokenizer{text: value, specials: mimeSpecials, end: ';'}
-	t, ok := tok.next(3)
-	if !ok || len(t) == 0 {
+	t, _ := tok.next(3)
+	if len(t) == 0 {
 		m.ctype = typeOther
 		return
 	}
@@ -242,8 +241,8 @@ func (m *machine) enter(boundary string, parts contentType) {
 
 func (m *machine) encoding(value []byte) {
 	tok := tokenizer{text: value, specials: rfc822Specials}
-	t, ok := tok.next(1)
-	if !ok || len(t) == 0 || !t[0].word {
+	t, _ := tok.next(1)
+	if len(t) == 0 || !t[0].word {
 		return
 	}
 	switch lower(t[0].text) {

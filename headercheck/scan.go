@@ -48,9 +48,9 @@ type Options struct {
 	// Otherwise CRLF is a line end, and another CR becomes a space, as with
 	// cleanup_replace_stray_cr_lf.
 	KeepCR bool
-	// KeepFrom leaves a first line as it is. Otherwise "From sender date", which
-	// would end the header, becomes a header X-Mailbox-Line, and a first line
-	// that starts with white space is the body, as smtpd(8) makes them.
+	// KeepFrom leaves first lines as they are. Otherwise lines "From sender date",
+	// which would end the header, become headers X-Mailbox-Line, and if the next
+	// line starts with white space it is the body, as smtpd(8) makes them.
 	KeepFrom bool
 }
 
@@ -146,7 +146,7 @@ type Scanner struct {
 	m      machine
 	line   int // of the record read last
 	within bool
-	first  bool // nothing was read yet
+	first  bool // nothing but "From " lines was read yet
 	buf    []byte
 	err    error
 	next   int // part of m.out to be returned
@@ -191,9 +191,12 @@ func (s *Scanner) step() {
 		return
 	}
 	if s.first && !s.opts.KeepFrom {
-		if bytes.HasPrefix(bytes.TrimLeft(text, ">"), []byte("From ")) {
+		switch {
+		case bytes.HasPrefix(bytes.TrimLeft(text, ">"), []byte("From ")):
 			s.m.update([]byte("X-Mailbox-Line: "), true, s.line)
-		} else if len(text) > 0 && (text[0] == ' ' || text[0] == '\t') {
+			s.m.update(text, more, s.line)
+			return // still at the first line: another "From " may follow
+		case len(text) > 0 && (text[0] == ' ' || text[0] == '\t'):
 			s.m.update(nil, false, s.line)
 		}
 	}
