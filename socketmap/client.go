@@ -77,10 +77,10 @@ func (c *Client) Lookup(ctx context.Context, key string) (value string, found bo
 		bad := errors.Is(err, ErrSyntax) || errors.Is(err, ErrTooLong)
 		return "", false, &table.Error{Spec: c.spec, Key: key, Temporary: !bad, Err: err}
 	}
-	status, text, _ := strings.Cut(string(reply), " ")
+	status, text, hasText := strings.Cut(string(reply), " ")
 	switch status {
 	case "OK":
-		return text, true, nil
+		return text, hasText, nil // without the space Postfix takes it for NOTFOUND
 	case "NOTFOUND":
 		return "", false, nil
 	case "TEMP", "TIMEOUT", "PERM":

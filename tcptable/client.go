@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/postfixkit/postfixkit/internal/casefold"
 	"github.com/postfixkit/postfixkit/internal/mapserver"
@@ -66,21 +67,23 @@ func (c *Client) Lookup(ctx context.Context, key string) (value string, found bo
 	if err != nil {
 		return "", false, &table.Error{Spec: c.spec, Key: key, Temporary: !errors.Is(err, ErrTooLong), Err: err}
 	}
-	text := ""
-	if len(line) > 4 {
-		text = Decode(line[4:])
+	// Postfix goes by the first of the three digits.
+	if len(line) > 3 && isDigit(line[0]) && isDigit(line[1]) && isDigit(line[2]) && strings.IndexByte(" \t\v\f\r", line[3]) >= 0 {
+		text, ok := decode(line[4:])
+		switch {
+		case !ok:
+		case line[0] == '2':
+			return text, true, nil
+		case line[0] == '5':
+			return "", false, nil
+		case line[0] == '4':
+			return "", false, &table.Error{Spec: c.spec, Key: key, Temporary: true, Err: errors.New("tcp server: " + text)}
+		}
 	}
-	switch {
-	case len(line) < 3 || len(line) > 3 && line[3] != ' ' && line[3] != '\t':
-	case line[:3] == "200":
-		return text, true, nil
-	case line[:3] == "500":
-		return "", false, nil
-	case line[:3] == "400":
-		return "", false, &table.Error{Spec: c.spec, Key: key, Temporary: true, Err: errors.New("tcp server: " + text)}
-	}
-	return "", false, &table.Error{Spec: c.spec, Key: key, Err: fmt.Errorf("%w: reply %.100q, want 200, 400 or 500", ErrSyntax, line)}
+	return "", false, &table.Error{Spec: c.spec, Key: key, Err: fmt.Errorf("%w: reply %.100q, want 200, 400 or 500, and encoded text", ErrSyntax, line)}
 }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // Close closes the connections. Lookups fail afterwards.
 func (c *Client) Close() error { return c.client.Close() }

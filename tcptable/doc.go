@@ -3,7 +3,8 @@
 //
 // A request is one line, "get KEY", and so is the reply: 200 and the value,
 // 500 for a key that is not there, 400 for a failure that may pass. White
-// space, "%" and bytes that do not print are written as %XX.
+// space, "%" and bytes that do not print are written as %XX. A CR at the end of
+// a line does not count.
 //
 //	s := tcptable.Server{Table: t}
 //	l, err := net.Listen("tcp", "127.0.0.1:10401")

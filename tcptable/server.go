@@ -151,21 +151,29 @@ func AppendEncode(dst []byte, s string) []byte {
 // Decode undoes [AppendEncode]. Hexadecimal digits may be of either case; a
 // "%" without two of them stays as it is.
 func Decode(s string) string {
+	text, _ := decode(s)
+	return text
+}
+
+// decode is Decode; ok: every "%" has its digits.
+func decode(s string) (text string, ok bool) {
 	if strings.IndexByte(s, '%') < 0 {
-		return s
+		return s, true
 	}
+	ok = true
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			if hi, lo := unhex(s[i+1]), unhex(s[i+2]); hi < 16 && lo < 16 {
-				b = append(b, hi<<4|lo)
+		if s[i] == '%' {
+			if i+2 < len(s) && unhex(s[i+1]) < 16 && unhex(s[i+2]) < 16 {
+				b = append(b, unhex(s[i+1])<<4|unhex(s[i+2]))
 				i += 2
 				continue
 			}
+			ok = false
 		}
 		b = append(b, s[i])
 	}
-	return string(b)
+	return string(b), ok
 }
 
 func unhex(c byte) byte {
