@@ -87,7 +87,7 @@ func (p *parser) value(result string) (value, why string) {
 }
 
 func (p *parser) report(s diag.Severity, check string, line int, at diag.Span, message string) {
-	p.found = append(p.found, diag.Diagnostic{File: p.t.name, Span: at, Severity: s, Check: check, Message: message})
+	p.found = append(p.found, diag.Diagnostic{File: p.t.name, Span: at, Severity: s, Check: check, Message: diag.Printable(message)})
 }
 
 func (p *parser) add(r rule) {
@@ -185,7 +185,11 @@ func (p *parser) line(item cflines.Item, joined cflines.Text) {
 	data = cflines.TrimRight(data)
 	where := func() diag.Span { return joined.Span(0, max(1, len(data))) }
 	if cflines.IsSpace(joined.Bytes[0]) {
-		p.report(diag.Error, "", item.Line, where(), fmt.Sprintf("logical line must not start with whitespace: \"%s\"", printable(string(joined.Bytes))))
+		start, more := joined.Bytes, ""
+		if len(start) > 30 {
+			start, more = start[:30], "..."
+		}
+		p.report(diag.Error, "", item.Line, where(), fmt.Sprintf("logical line must not start with whitespace: \"%s%s\"", start, more))
 		return
 	}
 	s := string(data)
@@ -235,7 +239,7 @@ func (p *parser) line(item cflines.Item, joined cflines.Text) {
 		}
 	}
 	if why != "" {
-		p.report(diag.Error, "", int(r.line), where(), printable(why)+": skipping this rule")
+		p.report(diag.Error, "", int(r.line), where(), why+": skipping this rule")
 	}
 }
 
@@ -319,7 +323,7 @@ func (p *parser) pattern(r *rule, s string, where func() diag.Span) (why string)
 		return fmt.Sprintf("non-null host address bits in \"%s/%s\", perhaps you should use \"%s/%d\" instead", addr, length, inet.String(masked), n)
 	}
 	if !exact {
-		p.report(diag.Warning, "cidr-mask-overflow", int(r.line), where(), fmt.Sprintf("mask length %s is taken for %d by Postfix, want 0 to %d", printable(length), n, bits))
+		p.report(diag.Warning, "cidr-mask-overflow", int(r.line), where(), fmt.Sprintf("mask length %s is taken for %d by Postfix, want 0 to %d", length, n, bits))
 	}
 	return ""
 }
@@ -338,15 +342,4 @@ func maskLength(s string) (n int, exact bool) {
 	}
 	v, err := strconv.ParseInt(s, 10, 64) // the largest one when out of range, as strtol(3)
 	return int(uint8(v)), err == nil && v < 256
-}
-
-// printable shows text as Postfix logs it: "?" for what does not print.
-func printable(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if c < ' ' || c >= 0x7f {
-			b[i] = '?'
-		}
-	}
-	return string(b)
 }

@@ -32,7 +32,11 @@ func asPostmap(t *Table, found error) (lines []string, unsupported int) {
 		case strings.HasPrefix(d.Message, "empty macro name"), strings.HasPrefix(d.Message, "truncated macro"):
 			lines = append(lines, d.Message)
 		default:
-			lines = append(lines, fmt.Sprintf("%s map %s, line %d: %s", t.Dialect(), t.Name(), d.Span.Start.Line, d.Message))
+			line := d.Span.Start.Line
+			if len(d.Related) > 0 {
+				line = d.Related[0].Span.Start.Line
+			}
+			lines = append(lines, fmt.Sprintf("%s map %s, line %d: %s", t.Dialect(), t.Name(), line, d.Message))
 		}
 	}
 	return lines, unsupported

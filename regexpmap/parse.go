@@ -54,11 +54,16 @@ type parser struct {
 	required []requiredStrings // of the rules of the table
 }
 
-// finding adds what is wrong with bytes start to end of the line.
+// finding adds what is wrong with bytes start to end of the line. Postfix names
+// the line on which the rule starts.
 func (p *parser) finding(severity diag.Severity, start, end int, message string) {
 	start = min(start, len(p.line))
-	p.found = append(p.found, diag.Diagnostic{File: p.table.name, Span: p.text.Span(start, max(start, min(end, len(p.line)))),
-		Severity: severity, Message: message})
+	d := diag.Diagnostic{File: p.table.name, Span: p.text.Span(start, max(start, min(end, len(p.line)))),
+		Severity: severity, Message: diag.Printable(message)}
+	if rule := p.text.Span(0, len(p.line)); rule.Start.Line != d.Span.Start.Line {
+		d.Related = []diag.Related{{File: d.File, Span: rule, Message: "in this rule"}}
+	}
+	p.found = append(p.found, d)
 }
 
 // skip is a finding about a rule that is left out.
@@ -80,7 +85,7 @@ func (p *parser) parse() {
 			if len(line) > 30 {
 				more = "..."
 			}
-			p.skip(0, len(line), `logical line must not start with whitespace: "`+printable(start)+more+`"`)
+			p.skip(0, len(line), `logical line must not start with whitespace: "`+string(start)+more+`"`)
 			continue
 		}
 		line, cut := cflines.CutNUL(line)
@@ -118,12 +123,12 @@ func (p *parser) rule() {
 	case p.word("if"):
 		p.ifRule()
 	case p.word("endif"):
-		if i := p.skipSpace(len("endif")); i < len(p.line) {
-			p.warn(i, len(p.line), "ignoring extra text after ENDIF")
-		}
 		if len(p.open) == 0 {
 			p.warn(0, len("endif"), "ignoring ENDIF without matching IF")
 			return
+		}
+		if i := p.skipSpace(len("endif")); i < len(p.line) {
+			p.warn(i, len(p.line), "ignoring extra text after ENDIF")
 		}
 		n := len(p.open) - 1
 		p.open = p.open[:n:n] // rules keep what was open; the next "if" must not write over it
@@ -168,9 +173,9 @@ func (p *parser) pattern(i int) (t patternText, ok bool) {
 		}
 	}
 	if i >= len(p.line) {
-		text := `no closing regexp delimiter "` + printable([]byte{delim}) + `": skipping this rule`
+		text := `no closing regexp delimiter "` + string([]byte{delim}) + `": skipping this rule`
 		if p.table.dialect == PCRE {
-			text = `no closing regexp delimiter "` + printable([]byte{delim}) + `": ignoring this rule`
+			text = `no closing regexp delimiter "` + string([]byte{delim}) + `": ignoring this rule`
 		}
 		p.skip(t.start-1, len(p.line), text)
 		return t, false
@@ -190,7 +195,7 @@ func (p *parser) pattern(i int) (t patternText, ok bool) {
 			p.warn(i, i+1, `ignoring obsolete regexp option "X"`)
 		}
 		if strings.IndexByte(known, c) < 0 {
-			p.skip(i, i+1, `unknown regexp option "`+printable([]byte{c})+`": skipping this rule`)
+			p.skip(i, i+1, `unknown regexp option "`+string([]byte{c})+`": skipping this rule`)
 			return t, false
 		}
 	}
@@ -253,7 +258,7 @@ func (p *parser) ifRule() {
 	r.If = true
 	p.set(r, t)
 	if i := p.skipSpace(t.flagsEnd); i < len(p.line) {
-		p.warn(i, len(p.line), `ignoring extra text after IF statement: "`+printable(p.line[i:])+`"`)
+		p.warn(i, len(p.line), `ignoring extra text after IF statement: "`+string(p.line[i:])+`"`)
 		p.warn(i, len(p.line), "do not prepend whitespace to statements between IF and ENDIF")
 	}
 	// Postfix drops a condition it cannot compile, and what it encloses then
@@ -350,16 +355,4 @@ func (p *parser) add(r *Rule, tree, and *pattern.Pattern) {
 		}
 	}
 	p.required = append(p.required, q)
-}
-
-// printable replaces what Postfix does not write to logs.
-func printable(text []byte) string {
-	out := make([]byte, len(text))
-	for i, c := range text {
-		if c < ' ' || c > '~' {
-			c = '?'
-		}
-		out[i] = c
-	}
-	return string(out)
 }

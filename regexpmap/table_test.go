@@ -94,6 +94,24 @@ func TestPositions(t *testing.T) {
 	}
 }
 
+// Postfix names the line on which a rule starts.
+func TestLineOfRule(t *testing.T) {
+	_, err := Parse("hc", []byte("/a/ ok\n/b/\n\n# c\n $x\n/c/ $x\n"), POSIX, nil)
+	var found diag.List
+	errors.As(err, &found)
+	var got []string
+	for _, d := range found {
+		line := ""
+		for _, r := range d.Related {
+			line += fmt.Sprintf(" (%s %d)", r.Message, r.Span.Start.Line)
+		}
+		got = append(got, fmt.Sprint(d.Span.Start.Line, line))
+	}
+	if g := strings.Join(got, ", "); g != "5 (in this rule 2), 5 (in this rule 2), 6, 6" {
+		t.Errorf("got %s", g)
+	}
+}
+
 func TestOptions(t *testing.T) {
 	table, err := Parse("t", []byte("/(a)/ $1\n/b/ b\n"), POSIX, &Options{NoSubst: true, FoldKey: true, UTF8: true})
 	if err == nil || !strings.Contains(err.Error(), "regular expression substitution is not allowed: skipping this rule") {

@@ -289,6 +289,11 @@ func emptyEntries(t testing.TB) (all []scenario) {
 		all = append(all, scenario{name: "texthash " + args, files: map[string]string{"m": " x y\na nosuch\na m\nb: m\nlone\na f\n\"q x\n", "f": "content"},
 			steps: []step{{args: append(strings.Fields(args), "texthash:m")}}})
 	}
+	// Rules over several lines, and warnings without a place.
+	const rules = "  indented, and more than thirty bytes\n/a/\n\n# c\n  ${x}\n/b/ ${}\n/c/ $(\nendif x\nif /d/ x\nendif x\n/e/\n q\n/f/é z\n/g/\n $1\n10.0.0.0/8\n\n10.0.0.1/9\n z\nif 10.0.0.0/8\n"
+	for _, typ := range []string{"regexp", "pcre", "cidr"} {
+		all = append(all, scenario{name: "rules " + typ, files: map[string]string{"r": rules}, steps: []step{{args: []string{"-q", "10.0.0.1", typ + ":r"}}}})
+	}
 	return all
 }
 

@@ -2,7 +2,9 @@ package mapcmd
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/postfixkit/postfixkit"
 	"github.com/postfixkit/postfixkit/diag"
@@ -38,6 +40,22 @@ func (c *command) reportRules(spec string, err error) {
 			_ = diag.List{d}.WriteJSON(c.Stderr)
 			continue
 		}
-		c.warn("%s map %s, line %d: %s", s.Type, s.Name, d.Span.Start.Line, d.Message)
+		c.warn("%s", ruleWarning(s, d))
+	}
+}
+
+// ruleWarning words a finding as the original does, which names the line on
+// which the rule starts, and in some cases neither the line nor the table.
+func ruleWarning(s table.Spec, d diag.Diagnostic) string {
+	switch line := d.Span.Start.Line; {
+	case strings.HasPrefix(d.Message, "logical line must not"):
+		return s.Name + ": " + d.Message
+	case strings.HasPrefix(d.Message, "empty macro name:"), strings.HasPrefix(d.Message, "truncated macro reference:"):
+		return d.Message
+	case len(d.Related) > 0:
+		line = d.Related[0].Span.Start.Line
+		fallthrough
+	default:
+		return fmt.Sprintf("%s map %s, line %d: %s", s.Type, s.Name, line, d.Message)
 	}
 }
