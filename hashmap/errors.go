@@ -102,6 +102,14 @@ func (e *KeyError) Error() string {
 // Unwrap returns [ErrKeySize] and the error it was made from.
 func (e *KeyError) Unwrap() []error { return []error{ErrKeySize, e.err} }
 
+// ValueError reports a value that is not UTF-8 in a table that is asked with
+// [OpenOptions].UTF8.
+type ValueError struct{ Path, Key, Value string }
+
+func (e *ValueError) Error() string {
+	return fmt.Sprintf("%s: key %q: non-UTF-8 value %q: malformed UTF-8 or invalid codepoint", e.Path, e.Key, e.Value)
+}
+
 // notThat is the error for a file of another format than the one asked for.
 func notThat(path string, is, want Format) error {
 	if path != "" {

@@ -342,7 +342,7 @@ func foldKey(key []byte, utf8 bool) []byte {
 }
 
 func (r *Reader) notUTF8(key, value string) error {
-	return fmt.Errorf("%s: key %q: non-UTF-8 value %q: malformed UTF-8 or invalid codepoint", r.path, key, value)
+	return &ValueError{r.path, key, value}
 }
 
 // lockAgain takes the shared lock for one lookup and opens the table anew when

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 
+	"github.com/postfixkit/postfixkit/internal/casefold"
 	"github.com/postfixkit/postfixkit/table"
 )
 
@@ -155,7 +156,7 @@ func (s *searcher) find(dst, key []byte) (value []byte, found bool, err error) {
 		}
 		l := s.opened[i]
 		// The quick way where there is nothing to be said about the answer.
-		if a, ok := l.table.(table.Appender); ok && !s.c.valueFiles {
+		if a, ok := l.table.(table.Appender); ok && !s.c.valueFiles && (!l.text || !s.c.utf8Mode() || casefold.Valid(key)) {
 			if value, found, err = a.AppendLookup(dst, key); err == nil {
 				if found && len(value) > len(dst) {
 					return value, true, nil

@@ -137,7 +137,7 @@ func (c *command) convertOne(j *job) error {
 // openAny opens "type:name", or a table file by its path, whatever it is.
 func (c *command) openAny(name string) (*lookup, error) {
 	if r, err := hashmap.Open(name, nil); err == nil {
-		return &lookup{r, name, true}, nil
+		return &lookup{table: r, name: name, quiet: true}, nil
 	} else if _, serr := os.Stat(name); serr == nil {
 		return nil, fmt.Errorf("open database %s: %s", name, cause(err))
 	}

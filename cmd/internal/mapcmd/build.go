@@ -206,7 +206,8 @@ func (c *command) buildError(j *job, err error) error {
 		return fmt.Errorf("error updating %s: %s, %s is unchanged", j.driverName(), strings.TrimPrefix(err.Error(), "hashmap: "), j.file)
 	case errors.Is(err, fs.ErrPermission):
 		if _, serr := os.Lstat(j.file); serr == nil {
-			return fmt.Errorf("open %s: %s", j.file, cause(err))
+			// Whatever could not be done, the original could not open the file.
+			return fmt.Errorf("open %s: Permission denied", j.file)
 		}
 		return fmt.Errorf("open database %s: %s", j.file, cause(err))
 	case errors.Is(err, context.Canceled), errors.Is(err, errInterrupted):
@@ -328,6 +329,12 @@ func (c *command) add(j *job) error {
 	}
 	o := c.updateOptions(j)
 	o.Format = j.format
+	if o.NUL == hashmap.NULAuto { // the form of a new table, whatever this one has
+		o.NUL = hashmap.NoNUL
+		if j.format.NUL() {
+			o.NUL = hashmap.WithNUL
+		}
+	}
 	res, err := hashmap.Update(c.ctx, j.file, o, func(e *hashmap.Edit) error {
 		src := c.source(j, func(d diag.Diagnostic) { c.reportOne(j, d) })
 		for src.Scan() {

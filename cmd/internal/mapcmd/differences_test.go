@@ -14,7 +14,8 @@ import (
 const longKey = "on purpose: a key that lmdb cannot hold is named, and a failed build leaves no empty table"
 
 // differences lists all that our commands do otherwise than Postfix 3.7.11,
-// with the reason.
+// with the reason. Besides, a table that exists loses rights that its source does
+// not give (TestModeOwnerAndTightening).
 var differences = []difference{
 	{"3.11: one message for all conflicts of -d, -i, -q and -s",
 		rewording(`specify only one of -s (or )?-q or -d`, "specify only one of -d -i -q or -s")},
@@ -53,7 +54,21 @@ var differences = []difference{
 	{"on purpose: an empty key is not found in lmdb either, instead of a fatal error", func(_ scenario, s step, real, ours stepResult) (stepResult, bool) {
 		return ours, strings.Contains(real.stderr, "fatal: error reading lmdb:") && ours.exit == 1
 	}},
-	{"on purpose: what a failing table says", rewording(`(query|sequence) error: Application error`, "$1 error: this table always fails")},
+	{"on purpose: postalias -q says nothing of the last error of the system where it has nothing to do with it", func(_ scenario, s step, real, ours stepResult) (stepResult, bool) {
+		real.stderr = strings.ReplaceAll(real.stderr, "query error: Application error\n", "query error\n")
+		return real, s.tool == "postalias" && real.stderr == ours.stderr
+	}},
+	{"on purpose: what was found before a fatal error is printed", func(_ scenario, _ step, real, ours stepResult) (stepResult, bool) {
+		excused := ours.exit == 1 && real.stdout == "" && ours.stdout != "" && strings.Contains(ours.stderr, ": fatal: ")
+		if excused {
+			real.stdout = ours.stdout
+		}
+		return real, excused
+	}},
+	{"on purpose: the source is read before the table is opened, so that warnings about it come first", func(_ scenario, s step, real, ours stepResult) (stepResult, bool) {
+		return ours, ours.exit == 1 && strings.HasSuffix(real.stderr, ": Permission denied\n") && strings.Count(real.stderr, "\n") == 1 && strings.HasSuffix(ours.stderr, real.stderr)
+	}},
+	{"on purpose: what a failing table says", rewording(`(query|sequence|delete) error: Application error`, "$1 error: this table always fails")},
 	{"on purpose: -v says what was done, not what the program looked at", func(_ scenario, s step, real, ours stepResult) (stepResult, bool) {
 		if !has(s.args, "-v") {
 			return real, false

@@ -148,9 +148,20 @@ func (c *command) spec(operand string) table.Spec {
 	return table.Spec{Type: typ, Name: name}
 }
 
-// say prints one message as Postfix does: unprintable bytes become '?'.
+// say prints one message as Postfix does: unprintable bytes become '?', and
+// without smtputf8_enable all that are not ASCII.
 func (c *command) say(severity, text string) {
-	fmt.Fprintf(c.Stderr, "%s: %s: %s\n", c.Name, severity, diag.Printable(text))
+	text = diag.Printable(text)
+	if !c.cfg.utf8 {
+		b := []byte(text)
+		for i := range b {
+			if b[i] >= 0x80 {
+				b[i] = '?'
+			}
+		}
+		text = string(b)
+	}
+	fmt.Fprintf(c.Stderr, "%s: %s: %s\n", c.Name, severity, text)
 }
 
 func (c *command) warn(format string, args ...any) { c.say("warning", fmt.Sprintf(format, args...)) }

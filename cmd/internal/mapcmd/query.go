@@ -15,6 +15,7 @@ import (
 
 	"github.com/postfixkit/postfixkit/diag"
 	"github.com/postfixkit/postfixkit/hashmap"
+	"github.com/postfixkit/postfixkit/internal/casefold"
 	"github.com/postfixkit/postfixkit/table"
 	"github.com/postfixkit/postfixkit/textmap"
 )
@@ -26,6 +27,7 @@ type lookup struct {
 	table table.Closer
 	name  string
 	quiet bool // lookups say nothing by themselves, so several may run at once
+	text  bool // texthash:, which does not look at keys by itself
 }
 
 // utf8Mode is whether keys and values are checked and folded as UTF-8.
@@ -90,7 +92,7 @@ func (c *command) openText(spec table.Spec) (*lookup, error) {
 	if fi, err := f.Stat(); err == nil && !fi.Mode().IsRegular() && !fi.IsDir() {
 		text, err := io.ReadAll(f) // it may be read twice
 		if err != nil {
-			return nil, fmt.Errorf("read database %s: %s", spec.Name, cause(err))
+			return nil, fmt.Errorf("read %s: %s", spec.Name, cause(err))
 		}
 		src = bytes.NewReader(text)
 	}
@@ -116,19 +118,19 @@ func (c *command) openText(spec table.Spec) (*lookup, error) {
 		c.warnOfText(spec.Name, src, opts, repeated)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read database %s: %s", spec.Name, cause(err))
+		return nil, fmt.Errorf("read %s: %s", spec.Name, cause(err))
 	}
 	if c.noFold {
-		return &lookup{m, spec.String(), true}, nil
+		return &lookup{table: m, name: spec.String(), quiet: true, text: true}, nil
 	}
-	return &lookup{nopClose{hashmap.Folded(m, c.utf8Mode())}, spec.String(), true}, nil
+	return &lookup{table: nopClose{hashmap.Folded(m, c.utf8Mode())}, name: spec.String(), quiet: true, text: true}, nil
 }
 
 // warnOfText reads the source of a texthash: table once more, for what there is to
 // say about it: in the order of lines, with repeated keys as they are written.
 func (c *command) warnOfText(name string, src io.ReadSeeker, opts *textmap.Options, repeated []int32) {
 	if _, err := src.Seek(0, io.SeekStart); err != nil {
-		c.warn("read database %s: %s", name, cause(err))
+		c.warn("read %s: %s", name, cause(err))
 		return
 	}
 	s := textmap.NewScanner(name, src, opts)
@@ -173,6 +175,10 @@ func (c *command) openOther(spec table.Spec) (*lookup, error) {
 	if c.valueFiles {
 		o.Options.ReadFile = os.ReadFile
 	}
+	for typ := range hashmap.Types() {
+		delete(o.Types, typ)
+	}
+	c.checkedTypes(o.Types)
 	// Inside of others these are what they are alone, with all they have to say.
 	for typ := range hashmap.Types() {
 		o.Types[typ] = func(_ context.Context, _ *table.Opener, name string) (table.Closer, error) {
@@ -185,7 +191,7 @@ func (c *command) openOther(spec table.Spec) (*lookup, error) {
 	}
 	t, err := o.Open(c.ctx, spec.String())
 	if err == nil {
-		return &lookup{t, spec.String(), false}, nil
+		return &lookup{table: t, name: spec.String()}, nil
 	}
 	// Postfix names the innermost table that cannot be opened, if any.
 	name := spec.Name
@@ -212,8 +218,19 @@ func (c *command) openOther(spec table.Spec) (*lookup, error) {
 // get looks a key up and says what Postfix says about the answer; an empty value
 // is one of the table name, see lookup.name.
 func (c *command) get(l *lookup, name, key string) (value string, found bool, err error) {
+	if l.text && c.utf8Mode() && !casefold.Valid([]byte(key)) {
+		c.warnKey(l.name, key)
+		return "", false, nil
+	}
 	value, found, err = l.table.Lookup(c.ctx, key)
+	if errors.Is(err, errSaid) {
+		return "", false, fmt.Errorf("table %s: query error", l.name)
+	}
 	if err != nil {
+		if bad := (*hashmap.ValueError)(nil); errors.As(err, &bad) {
+			c.warnValue(l.name, bad.Key, bad.Value)
+			return "", false, fmt.Errorf("table %s: query error", l.name)
+		}
 		if _, indexed := l.table.(*hashmap.Reader); indexed {
 			c.warn("%s", strings.TrimPrefix(err.Error(), "hashmap: "))
 			return "", false, fmt.Errorf("table %s: query error", l.name)

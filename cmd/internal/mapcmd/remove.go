@@ -79,7 +79,7 @@ func (c *command) malformed(j *job, key string) bool {
 	if !c.utf8Mode() || casefold.Valid([]byte(key)) {
 		return false
 	}
-	c.warn("%s: non-UTF-8 key \"%s\": malformed UTF-8 or invalid codepoint", j.name, key)
+	c.warnKey(j.name, key)
 	return true
 }
 
@@ -95,8 +95,10 @@ func (c *command) openForRemoval(operand string) (*job, error) {
 			return nil, fmt.Errorf("unsupported dictionary type: %s", j.spec.Type)
 		}
 		switch j.spec.Type {
-		case "regexp", "pcre", "cidr", "texthash", "socketmap", "tcp":
+		case "regexp", "pcre", "cidr", "texthash", "socketmap", "tcp", "inline", "unionmap", "pipemap", "randmap", "unix":
 			return nil, fmt.Errorf("%s map requires O_RDONLY access mode", j.spec)
+		case "fail":
+			return nil, fmt.Errorf("table %s: delete error: this table always fails", j.spec)
 		}
 		return nil, fmt.Errorf("table %s: delete operation is not supported", j.spec)
 	}

@@ -302,7 +302,7 @@ func emptyEntries(t testing.TB) (all []scenario) {
 func otherTypes() (all []scenario) {
 	files := map[string]string{
 		"m": "a f\nA empty\nlone\nb: nosuch\n\"q Q\" f\n\"Q q\" f,nul\n", "f": "content", "empty": "", "nul": "x\x00y",
-		"re": "/a/ f\n/b/ nosuch\n/c/ f, empty\nif /x/\n/y/ f\nendif\n/e/ empty\n/n/\n",
+		"bad": "/a/ x\xff\n/b/ y\na x\xff\nb y\n", "re": "/a/ f\n/b/ nosuch\n/c/ f, empty\nif /x/\n/y/ f\nendif\n/e/ empty\n/n/\n",
 		"ci": "10.0.0.0/8 f\nif 1.0.0.0/8\n1.1.1.1 f\nendif\n2.2.2.2 nosuch\n3.3.3.3 empty\n",
 		"v":  "good YQ==\nshort abc\nbits Zm9=\nmore YQ==YQ==\nnul eAB5\nlong " + strings.Repeat("abcd", 9) + "?abc\nspace YQ= \n",
 	}
@@ -316,6 +316,12 @@ func otherTypes() (all []scenario) {
 	for _, t := range []string{"internal:x", "static:f", "fail:x"} {
 		add("-s "+t, "")
 	}
+	for _, t := range []string{"inline:{a=b}", "unionmap:{static:a}", "unix:passwd.byname", "fail:x"} {
+		add("-d a "+t, "")
+	}
+	for _, t := range []string{"regexp:bad", "static:v\xff", "texthash:bad", "inline:{a=b}", "unionmap:{regexp:bad}", "unionmap:{static:a,texthash:m}", "hash:bad"} {
+		add("-q - "+t, "b\n\xff\na\nc\n", step{args: []string{"hash:bad"}})
+	}
 	for _, t := range []string{"inline:{a=f,B=nul,{c=f,f}}", "inline:{a=nosuch}", "inline:{a=}", "texthash:m", "static:f", "static:nosuch", "randmap:{f,f}", "randmap:{f,nosuch}",
 		"unionmap:{static:f,texthash:m}", "pipemap:{inline:{a=f}}", "regexp:re", "pcre:re", "cidr:ci"} {
 		add("-F -q - "+t, "a\nb\nc\nxy\ne\n10.1.1.1\n1.1.1.1\n3.3.3.3\nq Q\n\"q Q\"\n")
@@ -323,6 +329,15 @@ func otherTypes() (all []scenario) {
 	for _, t := range []string{"{texthash:nosuch}", "{hash:nosuch}", "{static:a,cdb:nosuch}", "{foo:x}", "{regexp:nosuch}", "{unionmap:{btree:nosuch}}", "{hash:v,texthash:m}", "{static:a,lmdb:}"} {
 		add("-q good unionmap:"+t, "", step{args: []string{"hash:v"}})
 	}
+	all = append(all,
+		scenario{name: "value in postalias", files: files, steps: []step{{args: []string{"-u", "hash:bad"}}, {tool: "postalias", args: []string{"-q", "a", "hash:bad"}}}},
+		// A table of root that the owner of the source may not change.
+		scenario{name: "denied", owner: 1, files: files, steps: []step{{args: []string{"-o", "hash:m"}}, {args: []string{"hash:m"}}}},
+		// What a table has without null bytes stays when it gets them.
+		scenario{name: "null bytes", files: map[string]string{"m": "a: b\n"}, steps: []step{{tool: "postalias", args: []string{"-n", "hash:m"}},
+			{tool: "postalias", args: []string{"-i", "hash:m"}, stdin: "c: d\na: e\n"}}},
+		// Without smtputf8_enable messages are ASCII.
+		scenario{name: "no UTF-8", files: map[string]string{"main.cf": "smtputf8_enable = no\n", "m": "\xc3\xa9 1\n\xc3\xa9 2\n"}, steps: []step{{args: []string{"hash:m"}}}})
 	add("-F -h -q - regexp:re", "Subject: a\n\n")
 	build := step{args: []string{"hash:v"}}
 	for _, key := range []string{"good", "short", "bits", "more", "nul", "long", "space"} {
