@@ -205,11 +205,11 @@ func (c *command) buildError(j *job, err error) error {
 	case errors.As(err, &key):
 		return fmt.Errorf("error updating %s: %s, %s is unchanged", j.driverName(), strings.TrimPrefix(err.Error(), "hashmap: "), j.file)
 	case errors.Is(err, fs.ErrPermission):
-		if _, serr := os.Lstat(j.file); serr == nil {
-			// Whatever could not be done, the original could not open the file.
+		// Whatever could not be done, the original could not open the file.
+		if _, serr := os.Lstat(j.file); serr == nil && j.format != hashmap.LMDB {
 			return fmt.Errorf("open %s: Permission denied", j.file)
 		}
-		return fmt.Errorf("open database %s: %s", j.file, cause(err))
+		return fmt.Errorf("open database %s: Permission denied", j.file)
 	case errors.Is(err, context.Canceled), errors.Is(err, errInterrupted):
 		return fmt.Errorf("interrupted, %s is unchanged", j.file)
 	}

@@ -15,7 +15,8 @@ const longKey = "on purpose: a key that lmdb cannot hold is named, and a failed 
 
 // differences lists all that our commands do otherwise than Postfix 3.7.11,
 // with the reason. Besides, a table that exists loses rights that its source does
-// not give (TestModeOwnerAndTightening).
+// not give (TestModeOwnerAndTightening), and each operand is built with the rights
+// of the owner of its own source, where the original keeps those of the one before.
 var differences = []difference{
 	{"3.11: one message for all conflicts of -d, -i, -q and -s",
 		rewording(`specify only one of -s (or )?-q or -d`, "specify only one of -d -i -q or -s")},

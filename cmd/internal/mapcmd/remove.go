@@ -53,16 +53,18 @@ func (c *command) removeStdin(operands []string) error {
 		return fmt.Errorf("read error: %s", cause(err))
 	}
 	removed := 0
-	for _, j := range jobs {
-		var good []string
-		for _, key := range keys {
+	good := make([][]string, len(jobs))
+	for _, key := range keys {
+		for i, j := range jobs {
 			if c.malformed(j, key) {
 				removed++
 			} else {
-				good = append(good, key)
+				good[i] = append(good[i], key)
 			}
 		}
-		n, err := c.removeFrom(j, good)
+	}
+	for i, j := range jobs {
+		n, err := c.removeFrom(j, good[i])
 		if err != nil {
 			return err
 		}

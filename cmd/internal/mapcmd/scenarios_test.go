@@ -336,6 +336,9 @@ func otherTypes() (all []scenario) {
 		// What a table has without null bytes stays when it gets them.
 		scenario{name: "null bytes", files: map[string]string{"m": "a: b\n"}, steps: []step{{tool: "postalias", args: []string{"-n", "hash:m"}},
 			{tool: "postalias", args: []string{"-i", "hash:m"}, stdin: "c: d\na: e\n"}}},
+		// Tables are told of each key in turn.
+		scenario{name: "malformed keys", files: map[string]string{"m": "a b\n"}, steps: []step{{args: []string{"hash:m", "btree:m"}}, {args: []string{"lmdb:m"}},
+			{args: []string{"-d", "-", "btree:m", "lmdb:m"}, stdin: "\xff\na\nb\xff\n"}}},
 		// Without smtputf8_enable messages are ASCII.
 		scenario{name: "no UTF-8", files: map[string]string{"main.cf": "smtputf8_enable = no\n", "m": "\xc3\xa9 1\n\xc3\xa9 2\n"}, steps: []step{{args: []string{"hash:m"}}}})
 	add("-F -h -q - regexp:re", "Subject: a\n\n")
