@@ -33,9 +33,9 @@ func TestManyFindings(t *testing.T) {
 	const n = 50_000
 	for _, c := range []struct {
 		line, spec string
-		most       uint64 // bytes allocated for each
+		most       uint64 // bytes allocated for each, with the race detector
 	}{
-		{"same v\n", "btree:", 750}, {"alone\n", "btree:", 900}, {"alone\n", "texthash:", 650}, {"same v\n", "texthash:", 600},
+		{"same v\n", "btree:", 850}, {"alone\n", "btree:", 1050}, {"alone\n", "texthash:", 850}, {"same v\n", "texthash:", 750},
 	} {
 		source := filepath.Join(t.TempDir(), "many")
 		if err := os.WriteFile(source, []byte(strings.Repeat(c.line, n+1)), 0o644); err != nil {

@@ -145,8 +145,10 @@ func (c *command) warnOfText(name string, src io.ReadSeeker, opts *textmap.Optio
 		}
 	}
 	for s.Scan() {
-		if len(repeated) > 0 && s.Line() == int(repeated[0]) {
-			c.warn("%s, line %d: duplicate entry: \"%s\"", name, s.Line(), s.RawKey())
+		for len(repeated) > 0 && int(repeated[0]) <= s.Line() { // less if the file was changed
+			if int(repeated[0]) == s.Line() {
+				c.warn("%s, line %d: duplicate entry: \"%s\"", name, s.Line(), s.RawKey())
+			}
 			repeated = repeated[1:]
 		}
 	}
