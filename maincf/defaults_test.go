@@ -19,7 +19,7 @@ func TestDefaultsReferToParameters(t *testing.T) {
 				continue
 			}
 			for _, debian := range []bool{false, true} {
-				err := macro.Names(p.DefaultAt(r.Version, debian), func(name string, _ int, _ bool) {
+				err := macro.Names(p.DefaultAt(r.Version, debian), true, func(name string, _ int, _ bool) {
 					count++
 					_, known := e.known(name)
 					if !known && name != "var_smtp_sasl_opts" { // a slip in Postfix 2.2.0

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"strings"
 
@@ -34,6 +33,8 @@ type Env struct {
 	// Services are the services of master.cf: they bring parameters of their
 	// own, such as relay_destination_recipient_limit, and use others.
 	Services []MasterService
+
+	settingsOnly bool // see written
 }
 
 // A MasterService is what an [Env] needs to know about a master.cf entry.
@@ -101,10 +102,11 @@ func IsExpansionError(err error) bool {
 
 // A ParamError is a value that cannot be used.
 type ParamError struct {
-	Name string
-	File string    // "" when the value is not from a file
-	Span diag.Span // of the value; zero when it is not from a file
-	Err  error
+	Name    string
+	File    string    // "" when the value is not from a file
+	Span    diag.Span // of the value; zero when it is not from a file
+	Service string    // "smtp/inet" when the value is that of an option of this service
+	Err     error
 }
 
 // Error returns "main.cf:3:12: mydestination: what is wrong".
@@ -112,6 +114,9 @@ func (e *ParamError) Error() string {
 	place := ""
 	if e.Span.IsValid() {
 		place = e.File + ":" + e.Span.String() + ": "
+	}
+	if e.Service != "" {
+		place = e.Service + ": "
 	}
 	return place + e.Name + ": " + e.Err.Error()
 }
@@ -150,10 +155,13 @@ func (e *Env) lookup(name string) (source, error) {
 	if text, ok := e.Overrides[name]; ok {
 		return source{text, FromOverride, nil, raw}, nil
 	}
-	if e.Main != nil && (p == nil || p.Status != paramdb.ReadOnly) {
+	if e.Main != nil && (p == nil || p.Status != paramdb.ReadOnly || e.settingsOnly) {
 		if a := e.Main.Find(name); a != nil {
 			return source{a.Value(), FromMain, a, raw}, nil
 		}
+	}
+	if e.settingsOnly && name != "config_directory" {
+		return source{}, &UnknownError{name}
 	}
 	if text, ok := e.Runtime[name]; ok {
 		return source{text, FromRuntime, nil, true}, nil
@@ -170,15 +178,10 @@ func (e *Env) lookup(name string) (source, error) {
 			if err != nil {
 				return source{}, err
 			}
-			// Postfix takes unknown names for nothing here, and $mydomain is one
-			// until this is done.
-			n := *e
-			n.Runtime = maps.Clone(e.Runtime)
-			if n.Runtime == nil {
-				n.Runtime = map[string]string{}
+			text := host.text
+			if !host.raw {
+				text, err = e.written("myhostname", text)
 			}
-			n.Runtime[name] = ""
-			text, err := n.ExpandLoosely("myhostname", host.text)
 			if err != nil {
 				return source{}, err
 			}
@@ -187,6 +190,31 @@ func (e *Env) lookup(name string) (source, error) {
 		return source{}, ErrRuntime
 	}
 	return source{paramOf(p, e.Version).Default, FromDefault, nil, raw}, nil
+}
+
+// written expands the value of a setting as Postfix does while it finds out
+// about the machine: its defaults are not there yet, so that a name that is not
+// set stands for nothing.
+func (e *Env) written(name, text string) (string, error) {
+	n := *e
+	n.settingsOnly = true
+	return n.ExpandLoosely(name, text)
+}
+
+// early is the value of one of the parameters that Postfix needs then.
+func (e *Env) early(name string) (string, error) {
+	src, err := e.lookup(name)
+	if err != nil {
+		return "", err
+	}
+	if src.origin != FromMain && src.origin != FromOverride {
+		return e.ExpandLoosely(name, src.text)
+	}
+	text, err := e.written(name, src.text)
+	if err != nil {
+		err = e.paramError(name, src.at, err)
+	}
+	return text, err
 }
 
 // domainOf is what follows the first dot of a host name.
@@ -270,7 +298,8 @@ func (e *Env) postfixParam(name string) (p Param, ok bool) {
 // in it replaced. A name that is not known, here or in the value, is an
 // [*UnknownError]; a value that refers to itself is a [*LoopError]; both come
 // in a [*ParamError] that says where the value stands and by which names the
-// problem was reached. Raw parameters are not expanded.
+// problem was reached. Raw parameters are not expanded, unless another value
+// refers to them.
 func (e *Env) Eval(name string) (Value, error) {
 	src, err := e.lookup(name)
 	if err != nil {
@@ -329,18 +358,24 @@ func (e *Env) expander(step func(name, value string, depth int)) *expander {
 		},
 		Raw: func(name string) bool {
 			src, err := lookup(name)
-			return err == nil && src.raw
+			return err == nil && src.origin == FromRuntime
 		},
 	}}
-	if e.Version.packed() >= paramdb.V(3, 11, 0) {
-		x.x.Functions = functions
-	}
+	x.x.Functions = e.functions()
 	if step != nil {
 		depth := 0
 		x.x.Enter = func(name, value string) { depth++; step(name, value, depth) }
 		x.x.Leave = func(string, string) { depth-- }
 	}
 	return x
+}
+
+// functions are those of the release, or nil.
+func (e *Env) functions() map[string]func(string) (string, error) {
+	if e.Version.packed() < paramdb.V(3, 11, 0) {
+		return nil
+	}
+	return functions
 }
 
 // ExpandIn expands the value of a parameter, or a text on its own.

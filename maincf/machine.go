@@ -20,8 +20,8 @@ import (
 // It asks the operating system for the host name and the network interfaces,
 // and the resolver when inet_interfaces has host names.
 //
-// The error says what is wrong with one of those settings; mynetworks is then
-// left out.
+// The error says what is wrong with one of those settings; what depends on it,
+// mynetworks always, is then left out.
 func Machine(e *Env) (map[string]string, error) {
 	host, _ := os.Hostname()
 	run := map[string]string{"process_id": strconv.Itoa(os.Getpid())}
@@ -33,9 +33,11 @@ func Machine(e *Env) (map[string]string, error) {
 	if !strings.Contains(host, ".") {
 		domain := "localdomain"
 		if src, err := n.lookup("mydomain"); err == nil && src.origin != FromRuntime {
-			if text, err := n.ExpandLoosely("", src.text); err == nil {
-				domain = text
+			text, err := n.early("mydomain")
+			if err != nil {
+				return run, err
 			}
+			domain = text
 		}
 		host += "." + domain
 	}
@@ -53,14 +55,7 @@ func Machine(e *Env) (map[string]string, error) {
 // networks computes the default of mynetworks (postconf(5)).
 func (e *Env) networks() (string, error) {
 	text := func(name string) string {
-		src, err := e.lookup(name)
-		if err != nil {
-			return ""
-		}
-		s, err := e.ExpandLoosely("", src.text)
-		if err != nil {
-			return ""
-		}
+		s, _ := e.early(name) // "" when there is an error
 		return s
 	}
 	if err := e.CheckNetworkSettings(); err != nil {
@@ -68,6 +63,9 @@ func (e *Env) networks() (string, error) {
 	}
 	protocols := SplitList(strings.ToLower(text("inet_protocols")))
 	has := func(name string) bool { return slices.Contains(protocols, name) || slices.Contains(protocols, "all") }
+	if len(protocols) == 0 {
+		return "", nil // and no interface is looked for
+	}
 	style := text("mynetworks_style")
 	var nets []string
 	addrs, err := localAddresses(SplitList(text("inet_interfaces")))
@@ -101,29 +99,34 @@ func (e *Env) networks() (string, error) {
 	return strings.Join(nets, " "), nil
 }
 
-// CheckNetworkSettings reports values of inet_protocols and mynetworks_style
-// that Postfix stops at when it computes the default of mynetworks.
+// CheckNetworkSettings reports values of inet_interfaces, inet_protocols and
+// mynetworks_style that Postfix stops at when it computes the default of
+// mynetworks. It does not ask whether there are such interfaces.
 func (e *Env) CheckNetworkSettings() error {
+	for _, name := range []string{"inet_interfaces", "mynetworks_style", "inet_protocols"} {
+		if _, err := e.early(name); err != nil {
+			return err
+		}
+	}
 	for _, c := range []struct {
 		name, what string
 		known      []string
 	}{
-		{"mynetworks_style", "mynetworks mask style", []string{"class", "subnet", "host"}},
 		{"inet_protocols", "inet_protocols", []string{"all", "ipv4", "ipv6"}},
+		{"mynetworks_style", "mynetworks mask style", []string{"class", "subnet", "host"}},
 	} {
-		src, err := e.lookup(c.name)
+		text, err := e.early(c.name)
 		if err != nil {
 			return err
-		}
-		text, err := e.ExpandLoosely(c.name, src.text)
-		if err != nil {
-			return e.paramError(c.name, src.at, err)
 		}
 		words := SplitList(text)
 		for _, word := range words {
 			if !slices.Contains(c.known, strings.ToLower(word)) {
-				return fmt.Errorf("unknown %s value %q in %q", c.what, word, text)
+				return fmt.Errorf("unknown %s value \"%s\" in \"%s\"", c.what, word, text)
 			}
+		}
+		if c.name == "inet_protocols" && len(words) == 0 {
+			return nil // and the rest is not looked at
 		}
 		if c.name == "mynetworks_style" && len(words) != 1 {
 			return fmt.Errorf("bad mynetworks_style value: %s; specify exactly one value", text)

@@ -1,6 +1,7 @@
 package maincf
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/postfixkit/postfixkit/diag"
+	"github.com/postfixkit/postfixkit/internal/cflines"
 	"github.com/postfixkit/postfixkit/internal/macro"
 	"github.com/postfixkit/postfixkit/internal/paramdb"
 	"github.com/postfixkit/postfixkit/table"
@@ -20,7 +22,8 @@ type usage struct {
 	classes   map[string]bool   // restriction classes
 	services  []map[string]bool // names set in a service's options that count
 	undefined []undefined
-	err       error               // the first value that is not in the $name language
+	malformed []error             // values that are not in the $name language
+	err       error               // the first value of Postfix's that cannot be expanded
 	near      map[string][]string // what Suggest returned
 }
 
@@ -66,6 +69,7 @@ func (e *Env) effective() map[string]*Assignment {
 
 func (e *Env) usage() *usage {
 	const main = -1 // not a service
+	at := e.Version.packed()
 	u := &usage{used: map[string]Class{}, classes: map[string]bool{}, near: map[string][]string{}}
 	options := map[string][]int{} // by name, the services that have it
 	for i := range e.Services {
@@ -103,45 +107,55 @@ func (e *Env) usage() *usage {
 			u.undefined = append(u.undefined, undefined{name, at, offset, service >= 0})
 		}
 	}
-	scan := func(value string, service int, at *Assignment) {
-		err := macro.Names(value, func(name string, offset int, _ bool) { refer(name, service, at, offset, false) })
+	scan := func(name, value string, service int, at *Assignment) {
+		err := macro.Names(value, e.functions() != nil, func(name string, offset int, _ bool) { refer(name, service, at, offset, false) })
+		if err != nil {
+			u.malformed = append(u.malformed, e.usedError(name, service, at, err))
+		}
+	}
+	fail := func(name string, service int, at *Assignment, err error) {
 		if err != nil && u.err == nil {
-			u.err = err
-			if at != nil {
-				u.err = e.paramError(at.Name(), at, err)
-			}
+			u.err = e.usedError(name, service, at, err)
+		}
+	}
+	braces := func(name string, service int, at *Assignment) func(string) {
+		return func(what string) {
+			u.malformed = append(u.malformed, e.usedError(name, service, at, errors.New(what)))
 		}
 	}
 	for i := range e.Services {
 		overrides := e.Services[i].Overrides
-		for _, name := range slices.Sorted(maps.Keys(overrides)) {
-			if e.raw(name) {
-				continue
-			}
-			scan(overrides[name], i, nil)
-			if _, known := e.known(name); known {
-				e.clientNames(overrides[name], func(name string) { refer(name, i, nil, 0, true) })
-			}
-		}
 		if value, ok := overrides["smtpd_restriction_classes"]; ok {
 			// postconf(1) sees no more than the options of the service here.
-			own := macro.Expander{Lookup: func(name string) (string, bool) { v, ok := overrides[name]; return v, ok }}
-			if text, err := own.ExpandValue("smtpd_restriction_classes", value); err == nil {
-				for _, name := range SplitList(text) {
-					refer(name, i, nil, 0, false)
+			own := macro.Expander{Lookup: func(name string) (string, bool) { v, ok := overrides[name]; return v, ok }, Functions: e.functions()}
+			text, err := own.ExpandValue("smtpd_restriction_classes", value)
+			fail("smtpd_restriction_classes", i, nil, err)
+			for _, name := range SplitList(text) {
+				refer(name, i, nil, 0, false)
+			}
+		}
+		var scope *Env
+		for _, name := range slices.Sorted(maps.Keys(overrides)) {
+			if p := paramdb.Find(name); e.raw(name) || p != nil && p.Exists(at) && p.Status == paramdb.ReadOnly {
+				continue
+			}
+			scan(name, overrides[name], i, nil)
+			if _, known := e.known(name); known {
+				if scope == nil {
+					scope = e.serviceEnv(&e.Services[i])
 				}
+				fail(name, i, nil, scope.clientNames(overrides[name], func(name string) { refer(name, i, nil, 0, true) }, braces(name, i, nil)))
 			}
 		}
 	}
 	// Defaults refer to names that are parameters themselves, in all releases:
 	// a test sees to it. They need not be looked at.
-	at := e.Version.packed()
-	if isSet("smtpd_restriction_classes") {
-		if v, err := e.Eval("smtpd_restriction_classes"); err == nil {
-			for _, name := range SplitList(v.Text) {
-				u.classes[name] = true
-				refer(name, main, v.At, 0, false)
-			}
+	if v, ok := e.Source("smtpd_restriction_classes"); ok && isSet("smtpd_restriction_classes") {
+		text, err := e.written("smtpd_restriction_classes", v.Text)
+		fail("smtpd_restriction_classes", main, v.At, err)
+		for _, name := range SplitList(text) {
+			u.classes[name] = true
+			refer(name, main, v.At, 0, false)
 		}
 	}
 	each := func(name, value string, a *Assignment) {
@@ -154,9 +168,9 @@ func (e *Env) usage() *usage {
 				return
 			}
 		}
-		scan(value, main, a)
+		scan(name, value, main, a)
 		if e.ownParam(name) {
-			e.clientNames(value, func(name string) { refer(name, main, a, 0, true) })
+			fail(name, main, a, e.clientNames(value, func(name string) { refer(name, main, a, 0, true) }, braces(name, main, a)))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(set)) {
@@ -170,61 +184,105 @@ func (e *Env) usage() *usage {
 	return u
 }
 
+// usedError is paramError for the value of an option of a service, or of main.cf
+// when there is no such service.
+func (e *Env) usedError(name string, service int, at *Assignment, err error) error {
+	if service < 0 {
+		return e.paramError(name, at, err)
+	}
+	s := &e.Services[service]
+	return &ParamError{Name: name, Service: s.Name + "/" + s.Type, Err: err}
+}
+
 func (e *Env) hasOverride(name string) bool {
 	_, ok := e.Overrides[name]
 	return ok
 }
 
+// serviceEnv is the environment in which a service sees values.
+func (e *Env) serviceEnv(s *MasterService) *Env {
+	n := *e
+	n.Overrides = maps.Clone(e.Overrides)
+	if n.Overrides == nil {
+		n.Overrides = map[string]string{}
+	}
+	maps.Copy(n.Overrides, s.Overrides)
+	return &n
+}
+
 // clientNames calls found for every main.cf name that a database table in a
 // value may read its settings from: with ldap:users that is users_server_host
-// and so on (ldap_table(5), "obsolete main.cf parameters").
-func (e *Env) clientNames(value string, found func(name string)) {
-	e.clients(value, func(typ, name string) {
+// and so on (ldap_table(5), "obsolete main.cf parameters"). The error is that
+// of a value that cannot be expanded; wrong gets what else is wrong.
+func (e *Env) clientNames(value string, found, wrong func(string)) error {
+	return e.clients(value, func(typ, name string) {
 		if name[0] != '/' {
 			for _, suffix := range paramdb.ClientNames(typ) {
 				found(name + "_" + suffix)
 			}
 		}
-	})
+	}, wrong)
 }
 
 // clients calls found for every type:name in a value whose type is that of a
 // database client, as postconf(1) looks for them: it does not know whether
-// the value is a list of tables at all.
-func (e *Env) clients(value string, found func(typ, name string)) {
-	if !strings.Contains(value, ":") && !strings.Contains(value, "$") {
-		return
-	}
+// the value is a list of tables at all. wrong gets braces that do not match.
+func (e *Env) clients(value string, found func(typ, name string), wrong func(what string)) error {
 	if strings.Contains(value, "$") {
 		var err error
 		if value, err = e.ExpandLoosely("", value); err != nil {
-			return
+			return err
 		}
 	}
-	walkClients(value, found, 0)
+	if strings.ContainsAny(value, ":{") {
+		w := clientWalk{found, wrong, e.Version.packed() >= paramdb.V(3, 11, 0)}
+		w.value(value, 0)
+	}
+	return nil
 }
 
-func walkClients(value string, found func(typ, name string), depth int) {
+type clientWalk struct {
+	found func(typ, name string)
+	wrong func(what string)
+	debug bool // the release knows debug:type:name
+}
+
+func (w *clientWalk) value(value string, depth int) {
 	if depth > maxNesting {
 		return
 	}
 	for _, elem := range table.Elements(value) {
 		if strings.HasPrefix(elem, "{") {
-			walkClients(insideBraces(elem), found, depth+1)
+			w.braced(elem, depth)
 			continue
 		}
 		typ, name, ok := strings.Cut(elem, ":")
-		for ok && (typ == "proxy" || typ == "debug") {
+		for ok && (typ == "proxy" || typ == "debug" && w.debug) {
 			typ, name, ok = strings.Cut(name, ":")
 		}
 		switch {
 		case !ok || name == "" || name[0] == '.':
 		case name[0] == '{':
-			walkClients(insideBraces(name), found, depth+1)
+			w.braced(name, depth)
 		case paramdb.ClientNames(typ) != nil:
-			found(typ, name)
+			w.found(typ, name)
 		}
 	}
+}
+
+// braced looks at an element that starts with a brace.
+func (w *clientWalk) braced(elem string, depth int) {
+	inside := elem[1:]
+	switch n := cflines.Braced(elem); {
+	case n == 0:
+		w.wrong(fmt.Sprintf("missing '}' in \"%s\"", elem))
+	case n < len(elem):
+		w.wrong(fmt.Sprintf("syntax error after '}' in \"%s\"", elem))
+		inside = elem[1 : n-1]
+	default:
+		inside = elem[1 : n-1]
+	}
+	w.value(inside, depth+1)
 }
 
 // ClientFiles returns the database client files (ldap_table(5), mysql_table(5)
@@ -244,7 +302,7 @@ func (e *Env) ClientFiles() (specs []table.Spec, names [][]string) {
 			return
 		}
 		if e.ownParam(name) {
-			e.clients(value, found)
+			_ = e.clients(value, found, func(string) {}) // Use has the errors
 		}
 	}
 	for i := range e.Services {
@@ -290,14 +348,19 @@ type Use struct {
 	// UnusedOptions are the names in the Overrides of each of Services that
 	// Postfix does not use.
 	UnusedOptions [][]string
-	// Err is the first value that is not in the $name language, or nil.
+	// Malformed are the values of main.cf, Overrides and service options that
+	// are not in the $name language, and elements with braces that do not
+	// match, each a [*ParamError].
+	Malformed []error
+	// Err is the [*ParamError] of the first value of a parameter of Postfix
+	// that cannot be expanded, which postconf(1) stops at, or nil.
 	Err error
 }
 
 // Use finds out which names count. The lists are sorted.
 func (e *Env) Use() Use {
 	u := e.usage()
-	out := Use{Err: u.err}
+	out := Use{Malformed: u.malformed, Err: u.err}
 	names := e.effective()
 	for name := range e.Overrides {
 		names[name] = nil

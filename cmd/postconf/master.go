@@ -68,12 +68,8 @@ func (c *command) readMaster() (*masterView, error) {
 		return nil, err
 	}
 	m.env.Services = masterServices(m.services)
-	if m.use = m.env.Use(); m.use.Err != nil {
-		return nil, c.macroError(m.use.Err)
-	}
-	c.warnIgnored(m.env, m.use)
-	c.warnClients(m.env)
-	return m, nil
+	m.use, err = c.use(m.env)
+	return m, err
 }
 
 // A masterRequest is an operand: service[/type[/field or parameter]], "*" for

@@ -164,6 +164,9 @@ func TestMasterMeetsMain(t *testing.T) {
 		{"", "  -o virtual_alias_maps=ldap:" + client + "\n  -o foo=ldap:/nosuch/x.cf\n"},
 		{"virtual_alias_maps = mysql:/\n", ""},
 		{"virtual_alias_maps = ldap:users\nusers_server_host = a\nusers_nosuch = b\n", "  -o users_bind=no\n"},
+		{"users_bind = no\n", "  -o virtual_alias_maps=ldap:$x -o x=users\n"},
+		{"", "  -o foo=${ -o process_name=$ -o biff={a -o relay_domains=x:{b}c\n"},
+		{"foo = ${\n", "  -o biff=$foo\n"}, {"biff = $foo\n", "  -o foo=$\n"}, {"mydomain = $\n", "  -o smtpd_restriction_classes=$\n"},
 	} {
 		dir := masterFolder(t, []byte(smtpd+c.options))
 		path := filepath.Join(dir, "main.cf")

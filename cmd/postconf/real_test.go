@@ -199,6 +199,13 @@ var odd = []string{
 	"disable_dns_lookups = yes\nsmtp_use_tls = yes\n", "mynetworks_style = host\n", "mynetworks_style = foo\n", "inet_protocols = x\nmynetworks = y\n", "inet_protocols = ipv4 foo\n", "mynetworks_style = class\ninet_protocols = ipv4\n", "inet_interfaces = loopback-only\n",
 	"myhostname = $mydomain\n", "myhostname = mail.$mydomain\n", "myhostname = $host\nhost = ${mydomain:x.y}\n",
 	"myhostname = a.b.c\nmyorigin = $mydomain\n", "mydomain = x.y\n", "myhostname = plain\n", "\xff\xfe = \x80\nmyorigin = \xc3\xa9\n", "mydestination = " + strings.Repeat("word ", 40) + strings.Repeat("x", 100) + " end\n",
+	// Only values of Postfix's own parameters stop it, and those of the machine first.
+	"\x00\n", "foo = $\nbar = ${a b}\n", "myorigin = $foo\nfoo = ${\"\\\n", "myorigin = ${foo?$}\n", "myorigin = ${a{}}\n", "foo = ${a?{x}b}${?{}x}\n",
+	"foo = ${{${}} == {} x}\n", "mydomain = $mail_name$foo.x\nfoo = y\n", "mydomain = $\n", "myhostname = $\n", "mynetworks_style = ${\nmyorigin = $\n",
+	"smtpd_restriction_classes = $mail_name $foo\nfoo = bar\nbar = permit\n", "smtpd_restriction_classes = $\n", "inet_interfaces = 192.0.2.77\nfoo = bar\n",
+	"mynetworks_style = x\ninet_protocols = \"y\"\n", "mynetworks_style = x\ninet_protocols =\n", "compatibility_level = x\nmynetworks = y\n", "compatibility_level = x\n",
+	"config_directory = x\n", "biff = {a\nrelay_domains = x:{a}b {c}d {{e}f}\nfoo = {\n", "relay_domains = debug:ldap:zz proxy:ldap:yy {ldap:xx}w\nzz_bind = a\nyy_bind = b\nxx_bind = c\n",
+	"canonical_maps = $default_rbl_reply\n", "biff = x${{1}<{999999999999999999999}?{a}:{b}}\n", "transport_maps = $smtpd_expansion_filter\n",
 }
 
 func TestOddFiles(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/postfixkit/postfixkit/internal/cflines"
+	"github.com/postfixkit/postfixkit/internal/macro"
 	"github.com/postfixkit/postfixkit/maincf"
 )
 
@@ -24,16 +25,8 @@ func (c *command) showMain(names []string) error {
 	}
 	var use maincf.Use
 	if c.mode&showDefaults == 0 {
-		if use = env.Use(); use.Err != nil {
-			return c.macroError(use.Err)
-		}
-		c.warnIgnored(env, use)
-		c.warnClients(env)
-		if _, set := env.Main.Get("mynetworks"); !set {
-			// Postfix computes all defaults, wanted or not.
-			if err := env.CheckNetworkSettings(); err != nil {
-				return c.macroError(err)
-			}
+		if use, err = c.use(env); err != nil {
+			return err
 		}
 	}
 	p := &printer{c: c, env: env, use: use}
@@ -80,12 +73,12 @@ func (c *command) environment(withMain bool) (*maincf.Env, error) {
 // first line it cannot use.
 func (c *command) parseMain(src []byte) (*maincf.File, error) {
 	f, _ := maincf.Parse(c.mainPath(), src) // what is wrong is said below, in the words of Postfix
-	seen := map[string]string{}
+	seen := map[string]string{"config_directory": c.configDir}
 	for e := range f.Entries() {
 		switch e := e.(type) {
 		case *maincf.Bad:
 			text, line := joined(e)
-			if cflines.IsSpace(text[0]) {
+			if cflines.IsSpace(e.Raw()[0]) {
 				c.warning("%s: logical line must not start with whitespace: \"%.30s%s\"", c.mainPath(), text, dots(text, 30))
 				continue
 			}
@@ -123,9 +116,6 @@ func joined(e maincf.Entry) (text string, line int) {
 	raw := []byte(e.Raw())
 	it := cflines.Item{Kind: cflines.Logical, End: len(raw), Line: e.Span().Start.Line}
 	b, _ := cflines.CutNUL(it.Text(raw).Bytes)
-	if len(b) == 0 {
-		return " ", it.Line
-	}
 	return string(b), it.Line
 }
 
@@ -172,25 +162,142 @@ func reason(err error) string {
 	return err.Error()
 }
 
+// use finds out which names count, with the warnings of Postfix about the
+// values of all, and stops at what Postfix stops at: options of services come
+// first, then the machine, then main.cf.
+func (c *command) use(env *maincf.Env) (maincf.Use, error) {
+	use := env.Use()
+	var end *maincf.ParamError // where the run ends, before it comes to warnings about the same value
+	if errors.As(use.Err, &end) && end.Name != "smtpd_restriction_classes" {
+		end = nil
+	}
+	warn := func(services bool) {
+		for _, err := range use.Malformed {
+			var pe *maincf.ParamError
+			switch errors.As(err, &pe); {
+			case inService(err) != services, end != nil && pe.Name == end.Name && pe.Service == end.Service:
+			case maincf.IsExpansionError(err):
+				c.warning("%s", macroText(err))
+			case services:
+				c.warning("master.cf:%s: %s", pe.Service, pe.Err)
+			default:
+				c.warning("main.cf: %s", pe.Err)
+			}
+		}
+	}
+	warn(true)
+	c.warnServices(env, use)
+	if inService(use.Err) {
+		return use, c.macroError(use.Err)
+	}
+	if err := c.checkDefaults(env); err != nil {
+		return use, err
+	}
+	warn(false)
+	c.warnMain(env, use)
+	if use.Err != nil {
+		return use, c.macroError(use.Err)
+	}
+	c.warnClients(env)
+	return use, nil
+}
+
+func inService(err error) bool {
+	var pe *maincf.ParamError
+	return errors.As(err, &pe) && pe.Service != ""
+}
+
+// checkDefaults reports what keeps Postfix from computing the defaults that
+// depend on the machine, which it does whether they are asked for or not.
+func (c *command) checkDefaults(env *maincf.Env) error {
+	isSet := func(name string) bool {
+		v, _ := env.Source(name)
+		return v.Origin == maincf.FromMain || v.Origin == maincf.FromOverride
+	}
+	host, domain := isSet("myhostname"), isSet("mydomain")
+	if host && !domain {
+		if _, err := env.Eval("mydomain"); maincf.IsExpansionError(err) {
+			return c.dictionaryError("mail_dict", err)
+		}
+	}
+	if !isSet("mynetworks") {
+		if err := env.CheckNetworkSettings(); err != nil {
+			return c.machineError(err)
+		}
+	}
+	// What is left needs the machine, and time. Most files leave nothing.
+	if domain && !host || isSet("inet_interfaces") {
+		return c.askMachine(env)
+	}
+	return nil
+}
+
+// machineError reports a value that keeps Postfix from knowing its machine.
+func (c *command) machineError(err error) error {
+	var pe *maincf.ParamError
+	switch {
+	case !maincf.IsExpansionError(err):
+		return fatalf("%s", err)
+	case errors.As(err, &pe):
+		return c.dictionaryError("mail_dict", err)
+	}
+	return c.macroError(err) // in a default
+}
+
 // macroError reports a value that cannot be expanded, as Postfix does.
 func (c *command) macroError(err error) error {
 	var pe *maincf.ParamError
-	if !errors.As(err, &pe) && !maincf.IsExpansionError(err) {
-		return fatalf("%s", err)
+	if errors.As(err, &pe) && pe.Name == "smtpd_restriction_classes" {
+		dictionary := "mail_dict"
+		if pe.Service != "" {
+			dictionary = pe.Service
+		}
+		return c.dictionaryError(dictionary, err)
 	}
-	if pe != nil {
-		err = pe.Err
-	}
-	c.warning("%s", err)
-	return fatalf("macro processing error")
+	return c.expansionError("macro processing error", err)
 }
 
-// warnIgnored warns about names Postfix does not know and about settings it
-// ignores, and takes the latter out of the services.
-func (c *command) warnIgnored(env *maincf.Env, use maincf.Use) {
+// dictionaryError is macroError for a value that Postfix expands where it is
+// kept.
+func (c *command) dictionaryError(dictionary string, err error) error {
+	return c.expansionError("dictionary "+dictionary+": macro processing error", err)
+}
+
+func (c *command) expansionError(end string, err error) error {
+	var me *macro.Error
+	if errors.As(err, &me) && me.Fatal {
+		return fatalf("%s", me)
+	}
+	c.warning("%s", macroText(err))
+	return fatalf("%s", end)
+}
+
+// macroText is what is wrong with a value, without where it was found.
+func macroText(err error) string {
+	var me *macro.Error
+	if errors.As(err, &me) {
+		return me.Error()
+	}
+	var pe *maincf.ParamError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return err.Error()
+}
+
+// warnServices warns about names in options of services that Postfix does not
+// know or ignores, and takes the latter out.
+func (c *command) warnServices(env *maincf.Env, use maincf.Use) {
 	for _, name := range use.UnknownInMaster {
 		c.warning("%s/master.cf: undefined parameter: %s", c.configDir, name)
 	}
+	for i := range env.Services {
+		c.dropReadOnly(&env.Services[i])
+	}
+}
+
+// warnMain warns about such names in main.cf.
+func (c *command) warnMain(env *maincf.Env, use maincf.Use) {
 	for _, name := range use.Unknown {
 		c.warning("%s/main.cf: undefined parameter: %s", c.configDir, name)
 	}
@@ -198,9 +305,6 @@ func (c *command) warnIgnored(env *maincf.Env, use maincf.Use) {
 		if p, ok := maincf.LookupParam(a.Name()); ok && p.ReadOnly {
 			c.warning("%s/main.cf: read-only parameter assignment: %s=%s", c.configDir, a.Name(), a.Value())
 		}
-	}
-	for i := range env.Services {
-		c.dropReadOnly(&env.Services[i])
 	}
 }
 
@@ -290,8 +394,12 @@ func (c *command) askMachine(env *maincf.Env) error {
 		return nil
 	}
 	run, err := maincf.Machine(env)
-	if v, _ := env.Source("mynetworks"); err != nil && v.Origin != maincf.FromMain && v.Origin != maincf.FromOverride {
-		return c.macroError(err)
+	var pe *maincf.ParamError
+	if v, _ := env.Source("mynetworks"); err != nil && (v.Origin != maincf.FromMain && v.Origin != maincf.FromOverride || errors.As(err, &pe) && pe.Name == "mydomain") {
+		return c.machineError(err)
+	}
+	if nets := run["mynetworks"]; nets != "" {
+		run["mynetworks"] += " " // as Postfix has it; $mynetworks shows it
 	}
 	env.Runtime = run
 	return nil

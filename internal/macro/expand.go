@@ -26,7 +26,7 @@ type Expander struct {
 	Once bool
 	// Raw reports names whose values are taken as they are.
 	Raw func(name string) bool
-	// Functions are what ${name{text}} can call. nil: there are none.
+	// Functions are what ${name{text}} can call. nil: that is an error.
 	Functions map[string]func(text string) (string, error)
 	// Enter and Leave, when set, are called around the expansion of the value
 	// of a name.
@@ -110,10 +110,10 @@ func (r *run) text(text string, depth int) error {
 		}
 		at = p.End
 		if r.steps++; r.steps > maxSteps || len(r.out) > r.limit {
-			return r.wrap(&Error{fmt.Sprintf("unreasonable macro expansion: more than %d references or %d bytes", maxSteps, maxSize), p.Start})
+			return r.wrap(&Error{Message: fmt.Sprintf("unreasonable macro expansion: more than %d references or %d bytes", maxSteps, maxSize), Offset: p.Start})
 		}
 		if depth > maxDepth {
-			return r.wrap(&Error{fmt.Sprintf("unreasonable macro call nesting: %q", p.Text), p.Start})
+			return r.wrap(&Error{Message: fmt.Sprintf("unreasonable macro call nesting: \"%s\"", p.Text), Offset: p.Start})
 		}
 		if !p.Ref {
 			r.out = append(r.out, p.Text...)
@@ -134,13 +134,18 @@ func (r *run) wrap(err error) error {
 	return &ChainError{append([]string(nil), r.stack[r.own:]...), err}
 }
 
+// bad is wrap for what is wrong with a reference itself.
+func (r *run) bad(err error, p Piece) error {
+	if pe, ok := err.(*Error); ok && pe.Offset < 0 {
+		pe.Offset = p.Start
+	}
+	return r.wrap(err)
+}
+
 func (r *run) reference(p Piece, depth int) error {
-	e, err := parse(p.Text)
+	e, err := parse(p.Text, r.x.Functions != nil)
 	if err != nil {
-		if pe, ok := err.(*Error); ok && pe.Offset < 0 {
-			pe.Offset = p.Start
-		}
-		return r.wrap(err)
+		return r.bad(err, p)
 	}
 	var value string
 	defined := true
@@ -159,6 +164,9 @@ func (r *run) reference(p Piece, depth int) error {
 		value, defined = r.x.Lookup(e.name)
 	default:
 		defined = false
+	}
+	if err := e.branches(); err != nil {
+		return r.bad(err, p)
 	}
 	if e.test {
 		switch {
@@ -235,7 +243,7 @@ func (r *run) compare(rel *relation, depth int) (bool, error) {
 func (r *run) call(e expression, depth int) error {
 	function := r.x.Functions[e.name]
 	if function == nil {
-		return r.wrap(&Error{fmt.Sprintf("unknown function \"%s\" at\"...>>>%s{%s}\"", e.name, e.name, e.arg), -1})
+		return r.wrap(&Error{Message: fmt.Sprintf("unknown function \"%s\" at\"...>>>%s{%s}\"", e.name, e.name, e.arg), Offset: -1})
 	}
 	arg, err := r.apart(e.arg, depth)
 	if err != nil {
@@ -251,9 +259,10 @@ func (r *run) call(e expression, depth int) error {
 
 // Names calls found for every name that text refers to, in both branches of
 // conditions, with its place in text; test is set for ${name?…} and
-// ${name:…}. It does not look into values.
-func Names(text string, found func(name string, offset int, test bool)) error {
-	return references(text, func(e expression, at func(part string) int) {
+// ${name:…}. It does not look into values. Without functions "${name{text}}"
+// is an error.
+func Names(text string, functions bool, found func(name string, offset int, test bool)) error {
+	return references(text, functions, func(e expression, at func(part string) int) {
 		if e.rel == nil && !e.call {
 			found(e.name, at(e.name), e.test)
 		}
@@ -276,7 +285,8 @@ var (
 // Newer calls found for every piece of syntax in text that came with Postfix
 // 3.0 or later, with its place in text.
 func Newer(text string, found func(s Syntax, offset int)) error {
-	return references(text, func(e expression, at func(part string) int) {
+	return references(text, true, func(e expression, at func(part string) int) {
+		_ = e.branches() // whether they are in braces; what is wrong with them ends the walk
 		switch {
 		case e.call:
 			found(calls, at(e.name))
@@ -292,43 +302,53 @@ func Newer(text string, found func(s Syntax, offset int)) error {
 
 // references calls visit for every reference in text, the outer before the
 // inner ones; at gives the place in text of a part of the expression.
-func references(text string, visit func(e expression, at func(part string) int)) error {
+func references(text string, functions bool, visit func(e expression, at func(part string) int)) error {
 	if strings.IndexByte(text, '$') < 0 {
 		return nil
 	}
 	steps := 0
-	return walk(text, 0, 0, &steps, visit)
+	return walk(text, functions, 0, 0, &steps, visit)
 }
 
-func walk(text string, offset, depth int, steps *int, visit func(expression, func(string) int)) error {
+func walk(text string, functions bool, offset, depth int, steps *int, visit func(expression, func(string) int)) error {
 	for p, err := range Split(text) {
 		if err != nil {
 			return err
 		}
 		if *steps++; *steps > maxSteps || depth > maxDepth {
-			return &Error{fmt.Sprintf("unreasonable macro call nesting: %q", p.Text), offset + p.Start}
+			return &Error{Message: fmt.Sprintf("unreasonable macro call nesting: \"%s\"", p.Text), Offset: offset + p.Start}
 		}
 		if !p.Ref {
 			continue
 		}
-		e, err := parse(p.Text)
+		e, err := parse(p.Text, functions)
 		if err != nil {
 			return err
 		}
 		// The parts are substrings: their place follows from their length.
 		within := func(part string) int { return offset + p.Start + strings.Index(text[p.Start:p.End], part) }
-		visit(e, within)
-		parts := []string{e.yes, e.no, e.arg}
-		if e.rel != nil {
-			parts = append(parts, e.rel.left, e.rel.right)
-		}
-		for _, part := range parts {
-			if strings.IndexByte(part, '$') < 0 {
-				continue
+		into := func(parts ...string) error {
+			for _, part := range parts {
+				if strings.IndexByte(part, '$') < 0 {
+					continue
+				}
+				if err := walk(part, functions, within(part), depth+1, steps, visit); err != nil {
+					return err
+				}
 			}
-			if err := walk(part, within(part), depth+1, steps, visit); err != nil {
+			return nil
+		}
+		visit(e, within)
+		if e.rel != nil {
+			if err := into(e.rel.left, e.rel.right); err != nil {
 				return err
 			}
+		}
+		if err := e.branches(); err != nil {
+			return err
+		}
+		if err := into(e.yes, e.no, e.arg); err != nil {
+			return err
 		}
 	}
 	return nil

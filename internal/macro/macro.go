@@ -38,11 +38,19 @@ type Piece struct {
 // message is the one Postfix logs.
 type Error struct {
 	Message string
-	Offset  int // where in the text given to Append, Split or Names, or -1
+	Offset  int  // where in the text given to Append, Split or Names, or -1
+	Fatal   bool // Postfix stops right there, with this message
 }
 
-// Error returns the message.
-func (e *Error) Error() string { return e.Message }
+// Error returns the message, with "?" for control characters, as Postfix does.
+func (e *Error) Error() string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, e.Message)
+}
 
 // Split cuts text into pieces. After an error, which comes with an empty Piece,
 // the sequence ends.
@@ -81,7 +89,7 @@ func next(text string, at int) (Piece, error) {
 		level := 1
 		for p.End = at; level > 0; p.End++ {
 			if p.End == len(text) {
-				return Piece{}, &Error{fmt.Sprintf("truncated macro reference: %q", text), p.Start}
+				return Piece{}, &Error{Message: fmt.Sprintf("truncated macro reference: \"%s\"", text), Offset: p.Start}
 			}
 			switch text[p.End] {
 			case open:
@@ -97,10 +105,13 @@ func next(text string, at int) (Piece, error) {
 		p.Text = text[at:p.End]
 	}
 	if p.Text == "" {
-		return Piece{}, &Error{fmt.Sprintf("empty macro name: %q", text), p.Start}
+		return Piece{}, &Error{Message: fmt.Sprintf("empty macro name: \"%s\"", text), Offset: p.Start}
 	}
 	return p, nil
 }
+
+// first20 is the beginning of a text for a message.
+func first20(s string) string { return s[:min(len(s), 20)] }
 
 func isName(c byte) bool {
 	return c == '_' || isAlnum(c)
@@ -130,7 +141,7 @@ func payload(s string, i int) (inside string, after int, err error) {
 	if n := cflines.Braced(s[i:]); n > 0 {
 		return s[i+1 : i+n-1], skipSpace(s, i+n), nil
 	}
-	return "", 0, &Error{fmt.Sprintf("unbalanced {} in attribute expression: %q", s[i:]), -1}
+	return "", 0, &Error{Message: fmt.Sprintf("unbalanced {} in attribute expression: \"%s\"", s[i:]), Offset: -1}
 }
 
 // expression is a reference, parsed: a name, a comparison or a function call,
@@ -140,7 +151,8 @@ type expression struct {
 	rel   *relation
 	call  bool   // name is a function
 	arg   string // its argument
-	test  bool   // followed by "?" or ":"
+	test  bool   // something follows, which should be "?" or ":"
+	rest  string // from there on
 	yes   string // the text after "?"
 	no    string // the text after ":"
 	isYes bool   // there is a "?"
@@ -157,39 +169,44 @@ type relation struct {
 
 const relationChars = "<>!=?+-*/~&|%"
 
-func parse(s string) (x expression, err error) {
+// parse reads s up to the "?" or ":". What is behind it is read by branches,
+// after Postfix has looked at the name or the comparison.
+func parse(s string, functions bool) (x expression, err error) {
 	i, isRel := atBrace(s, 0)
-	if isRel {
-		if x.rel, i, err = parseRelation(s, i); err != nil {
-			return x, err
-		}
-		if i < len(s) && s[i] != '?' && s[i] != ':' {
-			return x, &Error{fmt.Sprintf("\"?\" or \":\" expected at: \"...}>>>%.20s\"", s[i:]), -1}
-		}
+	if !isRel {
+		i, err = x.parseName(s, i, functions)
+	} else if x.rel, i, err = parseRelation(s, i); err == nil {
 		x.test = i < len(s)
-	} else if i, err = x.parseName(s, i); err != nil || x.call {
-		return x, err
 	}
+	x.rest = s[min(i, len(s)):]
+	return x, err
+}
+
+// branches reads the texts of x.
+func (x *expression) branches() (err error) {
 	if !x.test {
-		return x, nil
+		return nil
 	}
-	question := s[i] == '?'
-	i++
-	if question {
+	s, i := x.rest, 1
+	switch s[0] {
+	case '?':
 		x.isYes = true
 		if x.yes, i, err = x.operand(s, i); err != nil || i == len(s) {
-			return x, err
+			return err
 		}
 		if s[i] != ':' {
-			return x, &Error{fmt.Sprintf("\":\" expected at: \"...%s}>>>%.20s\"", x.yes, s[i:]), -1}
+			return &Error{Message: fmt.Sprintf("\":\" expected at: \"...%s}>>>%s\"", x.yes, first20(s[i:])), Offset: -1}
 		}
 		i++
+	case ':':
+	default:
+		return &Error{Message: fmt.Sprintf("\"?\" or \":\" expected at: \"...}>>>%s\"", first20(s)), Offset: -1}
 	}
 	x.isNo = true
 	if x.no, i, err = x.operand(s, i); err == nil && i < len(s) {
-		err = &Error{fmt.Sprintf("unexpected input at: \"...%s}>>>%.20s\"", x.no, s[i:]), -1}
+		err = &Error{Message: fmt.Sprintf("unexpected input at: \"...%s}>>>%s\"", x.no, first20(s[i:])), Offset: -1}
 	}
-	return x, err
+	return err
 }
 
 // operand reads "{text}", or else all that is left.
@@ -203,27 +220,27 @@ func (x *expression) operand(s string, i int) (text string, after int, err error
 
 // parseName reads a name or a function call. The result is the index of "?" or
 // ":" when x.test is set.
-func (x *expression) parseName(s string, i int) (int, error) {
+func (x *expression) parseName(s string, i int, functions bool) (int, error) {
 	for k := i; ; k++ {
 		after := skipSpace(s, k)
 		if after == len(s) {
 			x.name = s[i:k]
 			return after, nil
 		}
-		switch s[after] {
-		case '?', ':':
+		switch {
+		case s[after] == '?' || s[after] == ':':
 			x.name, x.test = s[i:k], true
 			return after, nil
-		case '{':
+		case s[after] == '{' && functions:
 			inside, end, err := payload(s, after)
 			if err == nil && end < len(s) {
-				err = &Error{fmt.Sprintf("unexpected input at: \"...%s}>>>%.20s\"", inside, s[end:]), -1}
+				err = &Error{Message: fmt.Sprintf("unexpected input at: \"...%s}>>>%s\"", inside, first20(s[end:])), Offset: -1}
 			}
 			x.name, x.call, x.arg = s[i:k], true, strings.Trim(inside, " \t\r\n")
 			return end, err
 		}
 		if !isName(s[k]) {
-			return 0, &Error{fmt.Sprintf("attribute name syntax error at: \"...%s>>>%s\"", s[:k], s[k:]), -1}
+			return 0, &Error{Message: fmt.Sprintf("attribute name syntax error at: \"...%s>>>%s\"", s[:k], first20(s[k:])), Offset: -1}
 		}
 	}
 }
@@ -241,18 +258,18 @@ func parseRelation(s string, i int) (r *relation, after int, err error) {
 	switch r.op {
 	case "==", "!=", "<", "<=", ">=", ">":
 	default:
-		return nil, 0, &Error{fmt.Sprintf(`"==" or "!="" or "<"" or "<="" or ">="" or ">" expected at: "...%s}>>>%.20s"`, r.left, s[i:]), -1}
+		return nil, 0, &Error{Message: fmt.Sprintf(`"==" or "!="" or "<"" or "<="" or ">="" or ">" expected at: "...%s}>>>%s"`, r.left, first20(s[i:])), Offset: -1}
 	}
 	i += n
 	for n = 0; i+n < len(s) && isAlnum(s[i+n]); n++ {
 	}
 	if r.suffix = s[i : i+n]; r.suffix != "" && r.suffix != "level" {
-		return nil, 0, &Error{fmt.Sprintf("bad operator suffix at: \"...%s>>>%s\"", r.op, r.suffix), -1}
+		return nil, 0, &Error{Message: fmt.Sprintf("bad operator suffix at: \"...%s>>>%s\"", r.op, r.suffix), Offset: -1}
 	}
 	i += n
 	brace, ok := atBrace(s, i)
 	if !ok {
-		return nil, 0, &Error{fmt.Sprintf("\"{expression}\" expected at: \"...{%s} %s>>>%.20s\"", r.left, r.op, s[i:]), -1}
+		return nil, 0, &Error{Message: fmt.Sprintf("\"{expression}\" expected at: \"...{%s} %s>>>%s\"", r.left, r.op, first20(s[i:])), Offset: -1}
 	}
 	r.right, after, err = payload(s, brace)
 	return r, after, err
@@ -273,10 +290,13 @@ func (r *relation) compare(left, right string) (bool, error) {
 		}
 		delta = int(l - m)
 	case allDigits(left) && allDigits(right):
-		l, err1 := strconv.ParseInt(left, 10, 64)
-		m, err2 := strconv.ParseInt(right, 10, 64)
-		if err1 != nil || err2 != nil {
-			return false, &Error{fmt.Sprintf("bad conversion: %s or %s is too large", left, right), -1}
+		l, lerr := strconv.ParseInt(left, 10, 64)
+		m, merr := strconv.ParseInt(right, 10, 64)
+		switch {
+		case lerr != nil:
+			return false, badConversion(left)
+		case merr != nil:
+			return false, badConversion(right)
 		}
 		switch {
 		case l < m:
@@ -302,6 +322,10 @@ func (r *relation) compare(left, right string) (bool, error) {
 	return delta > 0, nil
 }
 
+func badConversion(number string) error {
+	return &Error{Message: "mac_exp_eval: bad conversion: " + number, Offset: -1, Fatal: true}
+}
+
 func allDigits(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] < '0' || s[i] > '9' {
@@ -323,7 +347,7 @@ func Level(text string) (int32, error) {
 		}
 		n, err := strconv.ParseInt(parts[i], 10, 32)
 		if err != nil || !allDigits(parts[i]) || n > 1023 || len(parts) > 3 {
-			return 0, &Error{fmt.Sprintf("malformed compatibility level syntax: %q", text), -1}
+			return 0, &Error{Message: fmt.Sprintf("malformed compatibility level syntax: \"%s\"", text), Offset: -1}
 		}
 		level += int32(n)
 	}

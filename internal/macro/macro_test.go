@@ -21,7 +21,7 @@ func expander() *Expander {
 	return &Expander{Lookup: func(name string) (string, bool) {
 		v, ok := values[name]
 		return v, ok
-	}}
+	}, Functions: map[string]func(string) (string, error){}}
 }
 
 // expressions with what they expand to, or the error that ends it.
@@ -143,14 +143,34 @@ func TestHostile(t *testing.T) {
 		if _, err := x.Expand(text); err == nil {
 			t.Errorf("%.20q…: no error", text)
 		}
-		Names(text, func(string, int, bool) {})
+		Names(text, true, func(string, int, bool) {})
+	}
+}
+
+// The messages of releases without functions, and with text that fmt would
+// quote; they are those of postconf 3.7.
+func TestOldMessages(t *testing.T) {
+	x := expander()
+	x.Functions = nil
+	for text, want := range map[string]string{
+		"${a{}}":                   `attribute name syntax error at: "...a>>>{}"`,
+		"${a {x} }":                `attribute name syntax error at: "...a>>> {x} "`,
+		"${$a   ? {a} : {[::1]/}}": `attribute name syntax error at: "...>>>$a   ? {a} : {[::1]/"`,
+		"${{${}} == {} x}":         `empty macro name: "${}"`,
+		"${a?{${}}x}":              `":" expected at: "...${}}>>>x"`,
+		"${\"\\\t":                 `truncated macro reference: "${"\?"`,
+	} {
+		_, err := x.Expand(text)
+		if nerr := Names(text, false, func(string, int, bool) {}); err == nil || err.Error() != want || nerr == nil || nerr.Error() != want {
+			t.Errorf("%s: %v, %v, want %s", text, err, nerr, want)
+		}
 	}
 }
 
 func TestNames(t *testing.T) {
 	text := "x $a ${b?{$c}:{${d:e}}} ${{$f} == {$g} ? {$h}} ${fn{$i}} $$j"
 	var got []string
-	err := Names(text, func(name string, offset int, test bool) {
+	err := Names(text, true, func(name string, offset int, test bool) {
 		if !strings.HasPrefix(text[offset:], name) {
 			t.Errorf("%s is not at %d", name, offset)
 		}
@@ -159,11 +179,11 @@ func TestNames(t *testing.T) {
 		}
 		got = append(got, name)
 	})
-	if want := "[a b? c d? h f g i]"; err != nil || fmt.Sprint(got) != want {
+	if want := "[a b? c d? f g h i]"; err != nil || fmt.Sprint(got) != want {
 		t.Errorf("got %v %v, want %s", got, err, want)
 	}
 	var me *Error
-	if err := Names("ab ${x", nil); !errors.As(err, &me) || me.Offset != 3 {
+	if err := Names("ab ${x", true, nil); !errors.As(err, &me) || me.Offset != 3 {
 		t.Errorf("place: %+v", err)
 	}
 }
@@ -196,7 +216,7 @@ func FuzzExpand(f *testing.F) {
 		// What an expansion looks up is among the names; what Names refuses,
 		// an expansion that gets there refuses too.
 		names := map[string]bool{}
-		nerr := Names(text, func(name string, _ int, _ bool) { names[name] = true })
+		nerr := Names(text, true, func(name string, _ int, _ bool) { names[name] = true })
 		x := expander()
 		lookup := x.Lookup
 		x.Once = true
