@@ -13,6 +13,7 @@ import (
 // Postfix), NUL bytes, which hide what follows them ("nul-byte"), and comments
 // after a value, which are part of it ("comment-in-value").
 func (f *File) Check() diag.List {
+	f.settle()
 	var found diag.List
 	last := map[string]*Assignment{}
 	for e := range f.Entries() {

@@ -100,6 +100,7 @@ func (f *File) replaceWhere(name string, keep *Assignment, with func(*Assignment
 	if f.Find(name) == nil {
 		return 0
 	}
+	f.settle()
 	var all []Entry
 	at := diag.Position{Line: 1, Col: 1}
 	for i, e := range f.entries {
@@ -115,7 +116,9 @@ func (f *File) replaceWhere(name string, keep *Assignment, with func(*Assignment
 			all = append(make([]Entry, 0, len(f.entries)), f.entries[:i]...)
 			at = e.Span().Start
 		}
+		a.file = nil
 		for _, w := range with(a) {
+			w.base().file = f
 			at = put(w, at)
 			all = append(all, w)
 		}
@@ -268,7 +271,9 @@ func (f *File) endLine(i int) {
 	}
 	n := f.entries[i-1].base()
 	if !strings.HasSuffix(n.raw, "\n") {
-		n.raw += f.eol()
+		eol := f.eol()
+		n.raw += eol
+		f.size += len(eol)
 		f.src = ""
 	}
 }
@@ -300,31 +305,47 @@ func lineEnding(raw string) string {
 func (f *File) replaceRaw(a *Assignment, raw string) {
 	i := f.index(a)
 	entries := parseEntries(raw)
-	*a = *entries[0].(*Assignment)
-	entries[0] = a
 	f.splice(i, 1, entries...)
+	*a = *entries[0].(*Assignment)
+	f.entries[i] = a
 }
 
 // splice replaces n entries at i and moves the ones behind. An assignment may
 // go only when another of its name, or itself, comes instead.
 func (f *File) splice(i, n int, entries ...Entry) {
 	f.src = ""
+	if len(entries) != n && i+n < len(f.entries) {
+		f.settle() // moves count entries
+	}
 	at := diag.Position{Line: 1, Col: 1}
-	if i > 0 {
+	switch {
+	case n > 0:
+		b := f.entries[i].base()
+		at.Offset, at.Line = b.offset, b.line
+	case i > 0:
 		at = f.entries[i-1].base().end()
 	}
+	bytes, lines := -at.Offset, -at.Line
+	for _, e := range f.entries[i : i+n] {
+		b := e.base()
+		bytes -= len(b.raw)
+		lines -= strings.Count(b.raw, "\n")
+		b.file = nil
+	}
 	for _, e := range entries {
+		e.base().file = f
 		at = put(e, at)
 	}
-	if behind := f.entries[i+n:]; len(behind) > 0 {
-		old := behind[0].base()
-		f.shift(i+n, at.Offset-old.offset, at.Line-old.line)
+	bytes, lines = bytes+at.Offset, lines+at.Line
+	if i+n < len(f.entries) {
+		f.moveLater(move{i + len(entries), bytes, lines})
 	}
-	f.entries = slices.Replace(f.entries, i, i+n, entries...)
-	f.size = 0
-	if k := len(f.entries); k > 0 {
-		f.size = f.entries[k-1].base().end().Offset
+	if len(entries) == n {
+		copy(f.entries[i:], entries) // Replace would go through all that is behind
+	} else {
+		f.entries = slices.Replace(f.entries, i, i+n, entries...)
 	}
+	f.size += bytes
 	if f.last.Load() == nil {
 		return
 	}
@@ -338,16 +359,43 @@ func (f *File) splice(i, n int, entries ...Entry) {
 	}
 }
 
-// shift moves the positions of the entries from i on.
-func (f *File) shift(i, bytes, lines int) {
-	if bytes == 0 && lines == 0 {
+// moveLater notes a move, so that many edits in a row do not each touch all
+// entries.
+func (f *File) moveLater(m move) {
+	if m.bytes == 0 && m.lines == 0 {
 		return
 	}
-	for _, e := range f.entries[i:] {
-		b := e.base()
-		b.offset += bytes
-		b.line += lines
+	f.moves = append(f.moves, m)
+	f.moved.Store(true)
+	if len(f.moves) > len(f.entries)+16 {
+		f.settle()
 	}
+}
+
+// settle makes the moves that are left to be made.
+func (f *File) settle() {
+	if !f.moved.Load() {
+		return
+	}
+	f.placing.Lock()
+	defer f.placing.Unlock()
+	slices.SortFunc(f.moves, func(a, b move) int { return a.from - b.from })
+	var sum move
+	for i, m := range f.moves {
+		sum.bytes += m.bytes
+		sum.lines += m.lines
+		to := len(f.entries)
+		if i+1 < len(f.moves) {
+			to = f.moves[i+1].from
+		}
+		for _, e := range f.entries[m.from:to] {
+			b := e.base()
+			b.offset += sum.bytes
+			b.line += sum.lines
+		}
+	}
+	f.moves = f.moves[:0]
+	f.moved.Store(false)
 }
 
 // parseEntries returns the entries of a text, with positions inside it.

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/postfixkit/postfixkit/diag"
@@ -26,7 +27,16 @@ type File struct {
 	// last has the assignment that counts for every name. It is made when a
 	// name is looked for first, by whichever reader comes, and edits keep it.
 	last atomic.Pointer[map[string]*Assignment]
+
+	// moves are what edits did to the places of the entries behind them.
+	// Whoever asks for a place first makes them; see settle.
+	moves   []move
+	moved   atomic.Bool
+	placing sync.Mutex
 }
+
+// A move is a change of the places of all entries from one on.
+type move struct{ from, bytes, lines int }
 
 // An Entry is a stretch of a File: an *[Assignment], a *[Comment], a *[Blank]
 // or a *[Bad]. Entries are read-only; edits go through the File, and keep the
@@ -43,11 +53,19 @@ type Entry interface {
 
 type node struct {
 	raw    string
-	offset int // of its first byte, which is the first of a line
-	line   int // number of its first line
+	offset int   // of its first byte, which is the first of a line
+	line   int   // number of its first line
+	file   *File // whose moves are still to be made; nil when it is in none
 }
 
 func (n *node) base() *node { return n }
+
+// settle sees to it that offset and line are those of now.
+func (n *node) settle() {
+	if n.file != nil {
+		n.file.settle()
+	}
+}
 
 // Raw returns the text of the entry, its final newline included.
 func (n *node) Raw() string { return n.raw }
@@ -55,13 +73,15 @@ func (n *node) Raw() string { return n.raw }
 // Span returns the place of the entry in the file.
 func (n *node) Span() diag.Span { return diag.Span{Start: n.at(0), End: n.at(len(n.raw))} }
 
-// end returns where the next entry starts, or would start.
+// end returns where the next entry starts, or would start, as far as the
+// place of n is settled.
 func (n *node) end() diag.Position {
 	return diag.Position{Offset: n.offset + len(n.raw), Line: n.line + strings.Count(n.raw, "\n"), Col: 1}
 }
 
 // at returns the position of raw[i:].
 func (n *node) at(i int) diag.Position {
+	n.settle()
 	p := diag.Position{Offset: n.offset + i, Line: n.line, Col: i + 1}
 	if k := strings.Count(n.raw[:i], "\n"); k > 0 {
 		p.Line += k
@@ -167,6 +187,7 @@ type places struct {
 }
 
 func (a *Assignment) places() places {
+	a.settle()
 	p := places{a: a}
 	if a.multi {
 		p.text = a.text()
@@ -249,9 +270,11 @@ func (f *File) WriteTo(w io.Writer) (int64, error) {
 
 // Clone returns a copy that can be edited without changing f.
 func (f *File) Clone() *File {
+	f.settle()
 	c := &File{name: f.name, size: f.size, src: f.src, entries: make([]Entry, len(f.entries))}
 	for i, e := range f.entries {
 		c.entries[i] = clone(e)
+		c.entries[i].base().file = c
 	}
 	return c
 }
@@ -348,7 +371,8 @@ func (f *File) Doc(a *Assignment) string {
 	return strings.Trim(strings.Join(lines, "\n"), "\n")
 }
 
-// index returns the place of e in the file, or -1.
+// index returns the index of e in the file, or -1. Offsets that are not
+// settled are in order, too.
 func (f *File) index(e Entry) int {
 	if e == nil {
 		return -1

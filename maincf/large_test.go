@@ -29,7 +29,7 @@ func parse(t *testing.T, src string) *File {
 }
 
 func TestLargeCheck(t *testing.T) {
-	const n = 30_000
+	const n = 15_000
 	for name, c := range map[string]struct {
 		src      string
 		findings int
@@ -50,7 +50,7 @@ func TestLargeCheck(t *testing.T) {
 }
 
 func TestLargeLists(t *testing.T) {
-	const n = 200_000
+	const n = 100_000
 	e := &Env{Main: parse(t, "mynetworks = 127.0.0.0/8\n"+strings.Repeat(" [2001:db8::1]/128\n", n)+" hash:/x\n")}
 	uses := 0
 	for u := range e.TableUses() {
@@ -83,18 +83,21 @@ func TestLargeLists(t *testing.T) {
 			t.Fatalf("item %d in line %d", i, s.Start.Line)
 		}
 	}
-	for range 3 { // each looks at every element
-		if changed, err := f.RemoveItem("a", "i100"); err != nil || !changed {
-			t.Fatal(changed, err)
-		}
-		if changed, err := f.AddItem("a", "i100"); err != nil || !changed {
-			t.Fatal(changed, err)
-		}
+	if changed, err := f.AddItem("a", "i"); err != nil || !changed {
+		t.Fatal(changed, err)
+	}
+	// Equal elements, on one line and on lines of their own, go all at once.
+	f = parse(t, "a = y"+strings.Repeat(" x", n)+strings.Repeat("\n x, w", n/2)+"\n z\n")
+	if changed, err := f.RemoveItem("a", "x"); err != nil || !changed {
+		t.Fatal(changed, err)
+	}
+	if got, want := string(f.Bytes()), "a = y"+strings.Repeat("\n w", n/2)+"\n z\n"; got != want {
+		t.Errorf("%d bytes are left, want %d: %.100q", len(got), len(want), got)
 	}
 }
 
 func TestLargeEdits(t *testing.T) {
-	const n = 100_000
+	const n = 40_000
 	for _, edit := range []func(f *File, name string) int{(*File).Delete, (*File).CommentOut, (*File).FoldDuplicates} {
 		f := parse(t, repeat(n, "a = @\nb =\n @\n"))
 		if got := edit(f, "a") + edit(f, "b"); got < 2*n-2 {
@@ -102,18 +105,26 @@ func TestLargeEdits(t *testing.T) {
 		}
 		consistent(t, "edit", f)
 	}
-	const names = 20_000
-	f := parse(t, repeat(names, "a@ = @\n"))
+	const names = 50_000
+	f := parse(t, repeat(names, "a@ = @\n z\n"))
 	for i := range names {
-		if err := f.Set(fmt.Sprint("a", i), "x"); err != nil {
+		// Up and down in the file, and now and then by more than a line.
+		if err := f.Set(fmt.Sprint("a", i*7919%names), "x"+strings.Repeat("y", i%3)); err != nil {
 			t.Fatal(err)
 		}
+		if at := f.Find("a7919"); i%5000 == 4999 {
+			if err := f.InsertBefore(at, "# comment\n"); err != nil {
+				t.Fatal(err)
+			}
+			consistent(t, "InsertBefore", f)
+		}
 	}
-	for i := range 5_000 {
+	for i := range names / 10 {
 		if err := f.Set(fmt.Sprint("b", i), "x"); err != nil {
 			t.Fatal(err)
 		}
 	}
+	consistent(t, "Set and Clone", f.Clone())
 	consistent(t, "Set", f)
 	f = parse(t, "#a = x,\n"+repeat(4*n, "#  y@,\n"))
 	if !f.Uncomment("a") {

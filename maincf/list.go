@@ -169,57 +169,126 @@ func (f *File) RemoveItem(name, item string) (changed bool, err error) {
 	if a == nil {
 		return false, nil
 	}
-	for {
-		l := a.list()
-		i := l.find(want)
-		if i < 0 {
-			return changed, nil
+	l := a.list()
+	gone, left := l.without(want)
+	if len(gone) == 0 {
+		return false, nil
+	}
+	if err := a.editable(); err != nil {
+		return false, err
+	}
+	if err := f.setItems(a, a.withoutItems(l.items, gone), left); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// without returns the indices of the elements to take away until those of want
+// follow each other nowhere, and the elements that are left.
+func (l list) without(want []string) (gone []int, left []string) {
+	var kept []int
+	for i, item := range l.items {
+		kept, left = append(kept, i), append(left, item.text)
+		if n := len(left) - len(want); n >= 0 && slices.Equal(left[n:], want) {
+			gone = append(gone, kept[n:]...)
+			kept, left = kept[:n], left[:n]
 		}
-		if err := a.editable(); err != nil {
-			return changed, err
+	}
+	slices.Sort(gone)
+	return gone, left
+}
+
+// withoutItems returns the raw text without the elements of these indices,
+// which rise. It goes from the last to the first, so that all that is before
+// an element is still as it was.
+func (a *Assignment) withoutItems(items []listItem, gone []int) string {
+	raw, first := a.raw, int(a.eq)+1
+	cut := len(raw) // raw[:cut] is still to be looked at
+	t := tail{buf: make([]byte, len(raw)), start: len(raw), next: -1}
+	for k := len(gone) - 1; k >= 0; k-- {
+		i := gone[k]
+		item, prev := items[i], first
+		if i > 0 {
+			prev = items[i-1].end
 		}
-		if err := f.setItems(a, a.withoutItems(l.items, i, len(want)), slices.Delete(a.Items(), i, i+len(want))); err != nil {
-			return changed, err
+		next := -1
+		if i+1 < len(items) && (k+1 == len(gone) || gone[k+1] > i+1) {
+			next = items[i+1].start - item.end
 		}
-		changed = true
+		t.push(raw[item.end:cut], next)
+		cut = item.start
+		gap := raw[prev:item.start]
+		newline := strings.LastIndexByte(gap, '\n')
+		before, after := gap[newline+1:], ""
+		if t.next < 0 || t.next >= t.lineEnd() {
+			after = string(t.buf[t.start:t.lineEnd()])
+		}
+		switch {
+		case t.next >= 0 && t.next < t.lineEnd():
+			t.cut(t.next)
+		case newline >= 0 && isSeparators(before) && isSeparators(after):
+			t.cut(t.start + len(after))
+			cut = prev + newline + 1
+			if t.next < 0 && i > 0 && !strings.Contains(before, ",") && !strings.Contains(after, ",") {
+				// The element before is the last one now.
+				if comma := strings.IndexByte(gap[:newline+1], ','); comma >= 0 && isSeparators(gap[:comma]) {
+					t.push(gap[comma+1:newline+1], -1)
+					cut = prev + comma
+				}
+			}
+		case i > 0 && newline < 0:
+			cut = prev
+		default:
+			// First and last on the line of the name, or what is left of it.
+			if strings.HasPrefix(after, ",") {
+				t.cut(t.start + 1)
+			}
+			head := strings.TrimRight(raw[:cut], " \t")
+			if strings.HasSuffix(head, "=") && strings.HasPrefix(trimBlanks(string(t.buf[t.start:t.lineEnd()])), "\n") {
+				cut = len(head)
+			}
+		}
+	}
+	t.push(raw[:cut], -1)
+	return string(t.buf[t.start:])
+}
+
+// A tail is a text that is put together from its end.
+type tail struct {
+	buf   []byte // buf[start:] is the text
+	start int
+	next  int   // where its first element is in buf; -1: it has none
+	lines []int // where its newlines are in buf, the first one last
+}
+
+// push puts s before the text; its first element is at s[next:], or -1.
+func (t *tail) push(s string, next int) {
+	t.start -= len(s)
+	copy(t.buf[t.start:], s)
+	if next >= 0 {
+		t.next = t.start + next
+	}
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i] == '\n' {
+			t.lines = append(t.lines, t.start+i)
+		}
 	}
 }
 
-// withoutItems returns the raw text without n elements from i on.
-func (a *Assignment) withoutItems(items []listItem, i, n int) string {
-	raw := a.raw
-	start, end := items[i].start, items[i+n-1].end
-	isLast := i+n == len(items)
-	lineStart := strings.LastIndexByte(raw[:start], '\n') + 1
-	lineEnd := len(raw)
-	if k := strings.IndexByte(raw[end:], '\n'); k >= 0 {
-		lineEnd = end + k + 1
+// cut takes away what is before buf[start:].
+func (t *tail) cut(start int) {
+	t.start = start
+	for n := len(t.lines); n > 0 && t.lines[n-1] < start; n-- {
+		t.lines = t.lines[:n-1]
 	}
-	before, after := raw[lineStart:start], raw[end:lineEnd]
-	if lineStart > int(a.eq) && isSeparators(before) && isSeparators(after) {
-		head := raw[:lineStart]
-		if isLast && i > 0 && !strings.Contains(before, ",") && !strings.Contains(after, ",") {
-			// The element before is the last one now.
-			prev := items[i-1].end
-			if k := strings.IndexByte(raw[prev:lineStart], ','); k >= 0 && isSeparators(raw[prev:prev+k]) {
-				head = raw[:prev+k] + raw[prev+k+1:lineStart]
-			}
-		}
-		return head + raw[lineEnd:]
+}
+
+// lineEnd is the end of the first line in buf.
+func (t *tail) lineEnd() int {
+	if n := len(t.lines); n > 0 {
+		return t.lines[n-1] + 1
 	}
-	switch {
-	case !isLast && items[i+n].start < lineEnd:
-		return raw[:start] + raw[items[i+n].start:]
-	case i > 0 && items[i-1].end > lineStart:
-		return raw[:items[i-1].end] + raw[end:]
-	}
-	// First and last on the line of the name, or what is left of it.
-	rest := strings.TrimPrefix(raw[end:], ",")
-	head := raw[:start]
-	if t := strings.TrimRight(head, " \t"); strings.HasSuffix(t, "=") && strings.HasPrefix(trimBlanks(rest), "\n") {
-		head = t
-	}
-	return head + rest
+	return len(t.buf)
 }
 
 func trimBlanks(s string) string { return strings.TrimLeft(s, " \t\r") }

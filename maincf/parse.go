@@ -15,6 +15,7 @@ import (
 func Parse(name string, src []byte) (*File, error) {
 	p := parser{text: string(src)}
 	f := &File{name: name, size: len(src), src: p.text, entries: make([]Entry, 0, len(src)/36+8)}
+	p.file = f
 	for it := range cflines.Split(src) {
 		f.entries = append(f.entries, p.entry(it))
 	}
@@ -37,6 +38,7 @@ func (f *File) finding(s diag.Severity, at diag.Span, check, message string) dia
 // costs no allocation of its own.
 type parser struct {
 	text     string // the whole source; raw texts are parts of it
+	file     *File
 	bad      int
 	sets     []Assignment
 	comments []Comment
@@ -46,18 +48,19 @@ type parser struct {
 }
 
 // block is how many entries to allocate at once, the first time and later:
-// ever more, so that neither a small file nor a large one pays for the other.
-func block(last *int) int {
-	*last = min(max(16, 2**last), 512)
+// ever more, so that neither a small file nor a large one pays for the other,
+// and few for the text of one edit.
+func (p *parser) block(last *int) int {
+	*last = min(max(1, min(len(p.text)/64, 16), 2**last), 512)
 	return *last
 }
 
 func (p *parser) entry(it cflines.Item) Entry {
-	n := node{raw: p.text[it.Start:it.End], offset: it.Start, line: it.Line}
+	n := node{raw: p.text[it.Start:it.End], offset: it.Start, line: it.Line, file: p.file}
 	switch it.Kind {
 	case cflines.Blank:
 		if len(p.blanks) == 0 {
-			p.blanks = make([]Blank, block(&p.blankBlock))
+			p.blanks = make([]Blank, p.block(&p.blankBlock))
 		}
 		e := &p.blanks[0]
 		p.blanks = p.blanks[1:]
@@ -65,7 +68,7 @@ func (p *parser) entry(it cflines.Item) Entry {
 		return e
 	case cflines.Comment:
 		if len(p.comments) == 0 {
-			p.comments = make([]Comment, block(&p.commentBlock))
+			p.comments = make([]Comment, p.block(&p.commentBlock))
 		}
 		e := &p.comments[0]
 		p.comments = p.comments[1:]
@@ -73,7 +76,7 @@ func (p *parser) entry(it cflines.Item) Entry {
 		return e
 	}
 	if len(p.sets) == 0 {
-		p.sets = make([]Assignment, block(&p.setBlock))
+		p.sets = make([]Assignment, p.block(&p.setBlock))
 	}
 	e := &p.sets[0]
 	e.node = n
