@@ -2,7 +2,10 @@ package engine
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
+
+	"github.com/postfixkit/postfixkit/regexpmap/internal/pattern"
 )
 
 // A machine that always keeps everything: cuts only drop choices.
@@ -91,6 +94,24 @@ func TestCut(t *testing.T) {
 		}
 		if len(one.frames) != 0 || len(one.saved) != 0 || one.frame != -1 {
 			t.Fatalf("left: %d frames, %d saved, frame %d", len(one.frames), len(one.saved), one.frame)
+		}
+	}
+}
+
+// Loops of so many rounds that they are counted: as many as possible, or as few.
+func TestCountedLoops(t *testing.T) {
+	text := []byte(strings.Repeat("ab", 250))
+	for src, end := range map[string]int{
+		"(?=a)(?:ab){200,240}": 480, "(?=a)(?:ab){200,240}?": 400, "(?=a)(?:ab){200,240}+b|a": 1, "(?=a)(?:ab){220,}": 500, "(?=a)(?:ab){220,}?": 440, "(?=a)(?:ab){200,240}?aba": 403,
+		"(?=a)(?:ab){251,}": -1, "(?=a)(?:ab|){300,400}": 500,
+	} {
+		p, err := pattern.ParsePCRE(src, pattern.PCREFlags{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bounds, ok, err := Compile(p).Groups(text, p.Groups)
+		if got := append(bounds, 0, -1)[1]; err != nil || ok != (end >= 0) || got != end {
+			t.Errorf("%s: %v, %v, %v; want the end %d", src, bounds, ok, err, end)
 		}
 	}
 }

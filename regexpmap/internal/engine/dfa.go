@@ -19,6 +19,7 @@ type dfa struct {
 	mu    sync.Mutex
 	table atomic.Pointer[dfaTable]
 	spent int // on finding out transitions, in states
+	steps int // StateSteps; tests have less
 }
 
 // StateSteps is how many states of an nfa may be looked at for one key. What a
@@ -77,7 +78,7 @@ const (
 )
 
 func newDFA(n *nfa, limit int) *dfa {
-	d := &dfa{nfa: n, limit: limit, row: len(n.sample) + 1}
+	d := &dfa{nfa: n, limit: limit, row: len(n.sample) + 1, steps: StateSteps}
 	d.table.Store(d.newTable())
 	return d
 }
@@ -287,9 +288,9 @@ func (d *dfa) step(old *dfaTable, from uint32, class int) (*dfaTable, uint32) {
 
 // match reports whether text has a match. The error is [ErrLimit].
 func (d *dfa) match(text []byte) (bool, error) {
-	if len(text) > StateSteps/stepStates/len(d.nfa.states) {
+	if len(text) > d.steps/stepStates/len(d.nfa.states) {
 		afresh := newDFA(d.nfa, d.limit)
-		return afresh.run(text, StateSteps)
+		return afresh.run(text, d.steps)
 	}
 	return d.run(text, math.MaxInt)
 }
