@@ -124,6 +124,9 @@ func TestLargeEdits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := f.Set("a0", "other"); err != nil {
+		t.Fatal(err)
+	}
 	consistent(t, "Set and Clone", f.Clone())
 	consistent(t, "Set", f)
 	f = parse(t, "#a = x,\n"+repeat(4*n, "#  y@,\n"))

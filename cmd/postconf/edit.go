@@ -102,7 +102,7 @@ func (c *command) requests(args []string) ([]request, error) {
 			case strings.Contains(arg, "="):
 				return nil, fatalf("-X or -# requires parameter names without value")
 			}
-			r.name = string(cflines.TrimRight([]byte(arg)))
+			r.name = arg // with white space behind it, which names nothing, as in Postfix
 		}
 		if i, ok := at[r.name]; ok {
 			// Before 3.12 the warning came for an equal value too.

@@ -130,7 +130,9 @@ func (c *command) rewriteMaster(old []byte, edits []*masterEdit) ([]byte, error)
 	var out []byte
 	matched := false
 	lines := slices.Collect(bytes.Lines(old))
+	number := 0 // as Postfix counts: without the lines that an edited entry goes on with
 	for i := 0; i < len(lines); i++ {
+		number++
 		line := c.masterLine(lines[i])
 		if isComment(line) {
 			out = append(out, line...)
@@ -144,7 +146,7 @@ func (c *command) rewriteMaster(old []byte, edits []*masterEdit) ([]byte, error)
 			}
 			continue
 		}
-		name, typ, err := c.serviceOf(line, i+1)
+		name, typ, err := c.serviceOf(line, number)
 		if err != nil {
 			return nil, err
 		}
@@ -174,7 +176,7 @@ func (c *command) rewriteMaster(old []byte, edits []*masterEdit) ([]byte, error)
 				continue
 			}
 			if entry == nil {
-				raw, at := string(line), i+1
+				raw := string(line)
 				for ; i+1 < len(lines); i++ {
 					next := c.masterLine(lines[i+1])
 					if isComment(next) {
@@ -185,7 +187,7 @@ func (c *command) rewriteMaster(old []byte, edits []*masterEdit) ([]byte, error)
 						break
 					}
 				}
-				spec, err := c.parseEntry(strings.ReplaceAll(raw, "\n", ""), raw, fatalf("file %s: line %d: bad field count", c.masterPath(), at))
+				spec, err := c.parseEntry(strings.ReplaceAll(raw, "\n", ""), raw, fatalf("file %s: line %d: bad field count", c.masterPath(), number))
 				if err != nil {
 					return nil, err
 				}

@@ -253,6 +253,9 @@ func TestMasterEditAgainstReal(t *testing.T) {
 	for _, args := range errors {
 		add("odd", args)
 	}
+	files["lines"] = []byte("a inet n - n\n  - - smtpd\n  -v\nb\n")
+	add("lines", []string{"-Pe", "a/inet/x=y"})
+	add("lines", []string{"-M#", "a/inet"})
 	for i, want := range real.RunAll(calls) {
 		args := calls[i].Args[2:]
 		got := runMaster(twins[i], args...)

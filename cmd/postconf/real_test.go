@@ -245,7 +245,7 @@ func TestEdits(t *testing.T) {
 		{"-e", "mydestination=a b,  c"},
 		{" mynetworks =  10.0.0.0/8  "},
 		{"-X", "mydestination", "smtpd_recipient_restrictions", "nosuch", "myorigin"},
-		{"-#", "mynetworks", "smtpd_recipient_restrictions", "myorigin"},
+		{"-#", "mynetworks", "smtpd_recipient_restrictions", "myorigin ", " mydestination"},
 	}
 	type edited struct{ name, a, b string }
 	var pairs []edited
