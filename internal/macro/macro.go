@@ -44,12 +44,13 @@ type Error struct {
 
 // Error returns the message, with "?" for control characters, as Postfix does.
 func (e *Error) Error() string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '?'
+	b := []byte(e.Message)
+	for i, c := range b {
+		if c < ' ' || c == 0x7f {
+			b[i] = '?'
 		}
-		return r
-	}, e.Message)
+	}
+	return string(b)
 }
 
 // Split cuts text into pieces. After an error, which comes with an empty Piece,

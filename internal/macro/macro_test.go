@@ -159,6 +159,7 @@ func TestOldMessages(t *testing.T) {
 		"${{${}} == {} x}":         `empty macro name: "${}"`,
 		"${a?{${}}x}":              `":" expected at: "...${}}>>>x"`,
 		"${\"\\\t":                 `truncated macro reference: "${"\?"`,
+		"$\x80\x01":                "empty macro name: \"$\x80?\"",
 	} {
 		_, err := x.Expand(text)
 		if nerr := Names(text, false, func(string, int, bool) {}); err == nil || err.Error() != want || nerr == nil || nerr.Error() != want {
