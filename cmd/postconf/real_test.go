@@ -204,7 +204,7 @@ var odd = []string{
 	"foo = ${{${}} == {} x}\n", "mydomain = $mail_name$foo.x\nfoo = y\n", "mydomain = $\n", "myhostname = $\n", "mynetworks_style = ${\nmyorigin = $\n",
 	"smtpd_restriction_classes = $mail_name $foo\nfoo = bar\nbar = permit\n", "smtpd_restriction_classes = $\n", "inet_interfaces = 192.0.2.77\nfoo = bar\n",
 	"mynetworks_style = x\ninet_protocols = \"y\"\n", "mynetworks_style = x\ninet_protocols =\n", "compatibility_level = x\nmynetworks = y\n", "compatibility_level = x\n",
-	"config_directory = x\n", "biff = {a\nrelay_domains = x:{a}b {c}d {{e}f}\nfoo = {\n", "relay_domains = debug:ldap:zz proxy:ldap:yy {ldap:xx}w\nzz_bind = a\nyy_bind = b\nxx_bind = c\n",
+	"config_directory = x\nprocess_id = 1\nprocess_id = 2\n", "biff = {a\nrelay_domains = x:{a}b {c}d {{e}f}\nfoo = {\n", "relay_domains = debug:ldap:zz proxy:ldap:yy {ldap:xx}w\nzz_bind = a\nyy_bind = b\nxx_bind = c\n",
 	"canonical_maps = $default_rbl_reply\n", "biff = x${{1}<{999999999999999999999}?{a}:{b}}\n", "transport_maps = $smtpd_expansion_filter\n",
 }
 

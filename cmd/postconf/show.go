@@ -302,7 +302,7 @@ func (c *command) warnMain(env *maincf.Env, use maincf.Use) {
 		c.warning("%s/main.cf: undefined parameter: %s", c.configDir, name)
 	}
 	for a := range env.Main.All() {
-		if p, ok := maincf.LookupParam(a.Name()); ok && p.ReadOnly {
+		if p, ok := maincf.LookupParam(a.Name()); ok && p.ReadOnly && env.Main.Find(a.Name()) == a {
 			c.warning("%s/main.cf: read-only parameter assignment: %s=%s", c.configDir, a.Name(), a.Value())
 		}
 	}
