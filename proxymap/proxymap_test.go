@@ -195,6 +195,63 @@ func TestClientAsksPostfix(t *testing.T) {
 
 // FuzzMessage: what is written is read again; anything else is read or
 // refused.
+// What a client says about its options, in the numbers of Postfix.
+func TestFlags(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	asked := make(chan string, 1)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Write(appendMessage(nil, "protocol", protocolName))
+			m, _ := readMessage(bufio.NewReader(conn))
+			asked <- m["flags"]
+			conn.Write(appendMessage(nil, "status", "0", "flags", "16"))
+			conn.Close()
+		}
+	}()
+	for want, o := range map[string]table.Options{"16384": {}, "0": {NoFold: true}, "49152": {FoldPattern: true}, "18432": {NoSubst: true}, "540672": {UTF8: true}} {
+		c, err := Open(context.Background(), "tcp", l.Addr().String(), "hash:x", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if got := <-asked; got != want {
+			t.Errorf("%+v: flags %s, want %s", o, got, want)
+		}
+	}
+}
+
+// A lookup that does not end is ended by the server.
+func TestServerTimeout(t *testing.T) {
+	s := &Server{Timeout: 50 * time.Millisecond, Tables: map[string]table.Table{"": table.Func(func(ctx context.Context, _ string) (string, bool, error) {
+		<-ctx.Done()
+		return "", false, ctx.Err()
+	})}}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Serve(l)
+	defer s.Shutdown(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	c, err := Open(ctx, "tcp", l.Addr().String(), "hash:x", table.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, _, err := c.Lookup(ctx, "k"); !table.IsTemporary(err) || ctx.Err() != nil {
+		t.Errorf("%v", err)
+	}
+}
+
 func FuzzMessage(f *testing.F) {
 	f.Add("table", "hash:x", []byte("request\x00open\x00\x00"))
 	f.Add("a", "", []byte("\x00"))

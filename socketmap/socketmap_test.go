@@ -325,6 +325,23 @@ func TestShutdownGivesUp(t *testing.T) {
 	}
 }
 
+func TestType(t *testing.T) {
+	address := serve(t, echoServer())
+	for want, o := range map[string]table.Options{"value of A É": {}, "value of a É": {FoldPattern: true}, "value of a é": {FoldPattern: true, UTF8: true}} {
+		c, err := Type(context.Background(), &table.Opener{Options: o}, "inet:"+address+":echo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if got, _, err := c.Lookup(context.Background(), "A É"); got != want || err != nil {
+			t.Errorf("%+v: %q, %v", o, got, err)
+		}
+	}
+	if c, err := Type(context.Background(), &table.Opener{}, "nonsense"); err == nil || c != nil {
+		t.Errorf("%v, %v", c, err)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	for name, want := range map[string]string{
 		"foo": "requires server:socketmap argument", "foo:bar": "need service transport:endpoint", "inet:host:1:a b": "bad table name",

@@ -143,6 +143,41 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
+// The options of an Opener and of a Server count.
+func TestOptions(t *testing.T) {
+	s := &Server{Timeout: 50 * time.Millisecond, Table: table.Func(func(ctx context.Context, key string) (string, bool, error) {
+		if key == "slow" {
+			<-ctx.Done()
+			return "", false, ctx.Err()
+		}
+		return key, true, nil
+	})}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Serve(l)
+	defer s.Shutdown(context.Background())
+	for want, o := range map[string]table.Options{"A É": {}, "a É": {FoldPattern: true}, "a é": {FoldPattern: true, UTF8: true}} {
+		c, err := Type(context.Background(), &table.Opener{Options: o}, l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if got, _, err := c.Lookup(context.Background(), "A É"); got != want || err != nil {
+			t.Errorf("%+v: %q, %v", o, got, err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		if _, _, err := c.Lookup(ctx, "slow"); !table.IsTemporary(err) || ctx.Err() != nil {
+			t.Errorf("a lookup that does not end: %v", err)
+		}
+		cancel()
+	}
+	if _, err := Type(context.Background(), &table.Opener{}, "nonsense:"); err == nil {
+		t.Error("a name without port is accepted")
+	}
+}
+
 func TestPostmapAsksTheServer(t *testing.T) {
 	real := realpostfix.Need(t, "postmap")
 	spec := "tcp:" + serve(t)
