@@ -210,3 +210,18 @@ func Example() {
 	// tried @elsewhere.example false
 	// [joe@mail.example.com jim@elsewhere.example] <nil>
 }
+
+// What trivial-rewrite(8) adds to an address.
+func TestComplete(t *testing.T) {
+	for addr, want := range map[string]string{
+		"a": "a@o.example", "a@b": "a@b.d.example", "a@b.c": "a@b.c", "a@": "a@", "": "", "a@[192.0.2.1]": "a@[192.0.2.1]", "x@y@b": "x@y@b.d.example",
+	} {
+		m := Map{Origin: "o.example", Domain: "d.example"}
+		if got := m.complete(addr); got != want {
+			t.Errorf("%q: %q, want %q", addr, got, want)
+		}
+		if got := new(Map).complete(addr); got != addr {
+			t.Errorf("%q with nothing to add: %q", addr, got)
+		}
+	}
+}

@@ -239,8 +239,12 @@ func TestServerTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	go s.Serve(l)
-	defer s.Shutdown(context.Background())
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		s.Shutdown(ctx)
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	c, err := Open(ctx, "tcp", l.Addr().String(), "hash:x", table.Options{})
 	if err != nil {

@@ -157,7 +157,11 @@ func TestOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	go s.Serve(l)
-	defer s.Shutdown(context.Background())
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		s.Shutdown(ctx)
+	}()
 	for want, o := range map[string]table.Options{"A É": {}, "a É": {FoldPattern: true}, "a é": {FoldPattern: true, UTF8: true}} {
 		c, err := Type(context.Background(), &table.Opener{Options: o}, l.Addr().String())
 		if err != nil {
@@ -167,7 +171,7 @@ func TestOptions(t *testing.T) {
 		if got, _, err := c.Lookup(context.Background(), "A É"); got != want || err != nil {
 			t.Errorf("%+v: %q, %v", o, got, err)
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		if _, _, err := c.Lookup(ctx, "slow"); !table.IsTemporary(err) || ctx.Err() != nil {
 			t.Errorf("a lookup that does not end: %v", err)
 		}
