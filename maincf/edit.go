@@ -314,7 +314,7 @@ func (f *File) replaceRaw(a *Assignment, raw string) {
 // go only when another of its name, or itself, comes instead.
 func (f *File) splice(i, n int, entries ...Entry) {
 	f.src = ""
-	if len(entries) != n && i+n < len(f.entries) {
+	if len(entries) < n || len(entries) > n && i+n < len(f.entries) {
 		f.settle() // moves count entries
 	}
 	at := diag.Position{Line: 1, Col: 1}
