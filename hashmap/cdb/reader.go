@@ -58,9 +58,9 @@ func tableAt(b []byte) tableRef {
 	return t
 }
 
-// start is startSlot with two multiplications in place of a division, which
-// would be a tenth of a lookup in a small table. The inverse is 2^64/slots rounded
-// up; what that is too much by, times a number of 24 bits, stays below one slot.
+// start is startSlot with two multiplications in place of a division, which takes
+// longer and all that follows waits for. The inverse is 2^64/slots rounded up; what
+// that is too much by, times a number of 24 bits, stays below one slot.
 func (t *tableRef) start(h uint32) uint32 {
 	slot, _ := bits.Mul64(t.inverse*uint64(h>>8), uint64(t.slots))
 	return uint32(slot)
