@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postfixkit/postfixkit/internal/mapserver/servertest"
 	"github.com/postfixkit/postfixkit/internal/realpostfix"
 	"github.com/postfixkit/postfixkit/table"
 )
@@ -199,45 +200,16 @@ func TestHostileClients(t *testing.T) {
 
 // What the client makes of replies is what Postfix does.
 func TestStrangeReplies(t *testing.T) {
-	for reply, want := range map[string]string{
+	replies := map[string]string{
 		"4:OK x,": "x", "5:OK  x,": " x", "3:OK ,": "", "2:OK,": "-", "8:NOTFOUND,": "-", "11:NOTFOUND xy,": "-", "4:OK x,junk": "x",
 		"4:TEMP,": "temporary", "9:TIMEOUT x,": "temporary", "4:PERM,": "permanent", "4:ok x,": "permanent", "5:OK\tx ,": "permanent", "0:,": "permanent", "4:OK x.": "permanent", "x": "permanent",
 		"5:OK": "temporary", "": "temporary",
-	} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		go func() {
-			for {
-				conn, err := l.Accept()
-				if err != nil {
-					return
-				}
-				conn.Read(make([]byte, 100))
-				io.WriteString(conn, reply)
-				conn.Close()
-			}
-		}()
-		c, err := Open("inet:" + l.Addr().String() + ":x")
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, found, err := c.Lookup(context.Background(), "k")
-		switch {
-		case table.IsTemporary(err):
-			got = "temporary"
-		case err != nil:
-			got = "permanent"
-		case !found:
-			got = "-"
-		}
-		if got != want {
-			t.Errorf("%q: got %q, want %q", reply, got, want)
-		}
-		c.Close()
-		l.Close()
 	}
+	servertest.Replies(t, replies, func(address string) (string, servertest.Client, error) {
+		spec := "inet:" + address + ":x"
+		c, err := Open(spec)
+		return "socketmap:" + spec, c, err
+	}, table.IsTemporary, func(string) bool { return true })
 }
 
 func TestLimits(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postfixkit/postfixkit/internal/mapserver/servertest"
 	"github.com/postfixkit/postfixkit/internal/realpostfix"
 	"github.com/postfixkit/postfixkit/table"
 )
@@ -103,44 +104,22 @@ func TestStrangers(t *testing.T) {
 		}
 		conn.Close()
 	}
-	// What Postfix makes of replies, except that it tries again later in both cases of an error.
-	for reply, want := range map[string]string{
+}
+
+// What the client makes of replies is what Postfix does, except that Postfix
+// tries again later after any error. Its postmap does so for ten seconds, and is
+// not asked.
+func TestStrangeReplies(t *testing.T) {
+	replies := map[string]string{
 		"200 x y\n": "x y", "201 x\n": "x", "200\tx\n": "x", "299  x\n": " x", "200 %c3%A9\n": "é", "200 \n": "", "500 x\n": "-", "550 \n": "-",
 		"400 later\n": "temporary", "450 x\n": "temporary", "200": "temporary", "": "temporary",
 		"hello\n": "permanent", "2000 x\n": "permanent", "301 x\n": "permanent", "200\n": "permanent", "500\n": "permanent", "2x0 x\n": "permanent", "20\n": "permanent",
 		"200 %4\n": "permanent", "200 %4g\n": "permanent", "500 %\n": "permanent", strings.Repeat("x", MaxReply) + "\n": "permanent",
-	} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		go func() {
-			for {
-				conn, err := l.Accept()
-				if err != nil {
-					return
-				}
-				conn.Read(make([]byte, 100))
-				io.WriteString(conn, reply)
-				conn.Close()
-			}
-		}()
-		c, _ := Open(l.Addr().String())
-		got, found, err := c.Lookup(context.Background(), "k")
-		switch {
-		case table.IsTemporary(err):
-			got = "temporary"
-		case err != nil:
-			got = "permanent"
-		case !found:
-			got = "-"
-		}
-		if got != want {
-			t.Errorf("%.20q: got %q, want %q", reply, got, want)
-		}
-		c.Close()
-		l.Close()
 	}
+	servertest.Replies(t, replies, func(address string) (string, servertest.Client, error) {
+		c, err := Open(address)
+		return "tcp:" + address, c, err
+	}, table.IsTemporary, func(want string) bool { return want != servertest.Temporary && want != servertest.Permanent })
 }
 
 // The options of an Opener and of a Server count.
